@@ -1,1 +1,39 @@
-//! To come.
+//! Compression and exact aggregation of pseudo-gradients.
+//!
+//! A contribution is a vector of f32 that is cut into chunks of [`CHUNK`] elements and encoded by a [`Codec`] into a
+//! body of fixed size; [`seal`] puts the [`Header`] before it. The whole format, and the arithmetic that turns
+//! contributions into the next state, is specified in `FORMAT.md` beside this crate.
+//!
+//! Invariants:
+//! - From the residual on everything is integer arithmetic, so that every device encodes the same values into the same
+//!   bytes and every device computes the same state from the same bodies, in any order of the bodies.
+//! - Nothing that a peer can send makes a function here panic, nor allocate more than the layout implies: a body is
+//!   valid exactly when [`validate`] says so, and every refusal has a variant of its own in [`DecodeError`].
+//! - [`reference`] is the scalar truth; the host path and the kernels in `cube` must equal it bit for bit.
+
+mod aggregate;
+mod body;
+mod chunk;
+mod codec;
+mod compressor;
+#[cfg(feature = "cube")]
+pub mod cube;
+mod error;
+mod hash;
+mod header;
+mod magnitude;
+mod outer;
+pub mod reference;
+mod residual;
+mod scan;
+
+pub use aggregate::{CLIP_MAX, TERMS_MAX, Term, WEIGHT_MAX};
+pub use body::{decode, encode, subtract, validate};
+pub use codec::{CHUNK, Codec, UnknownCodec};
+pub use compressor::{Compressor, CompressorError, Saved};
+pub use error::{ApplyError, DecodeError, EncodeError};
+pub use hash::state_hash;
+pub use header::{Expected, HEADER_BYTES, Header, VERSION, check, parse, seal};
+pub use outer::{ALPHA_MAX, OuterStep, apply, mean};
+pub use residual::accumulate;
+pub use scan::{Clipped, DotSum, coordinates, dot, dot_sum, norm, overlap};

@@ -1,0 +1,52 @@
+//! The bound of everything that a peer or a file can make us read, hold or loop over.
+
+/// Members of a roster, and so contributions of a round and signatures of a certificate.
+pub const MEMBERS_MAX: usize = 64;
+/// Joiners admitted into one round's roster; also the joiners waiting at a time.
+pub const JOINS_MAX: usize = MEMBERS_MAX;
+/// Addresses that one worker may announce.
+pub const ADDRESSES_MAX: usize = 16;
+/// Length of one address.
+pub const ADDRESS_BYTES_MAX: usize = 256;
+/// Length of a codec's name.
+pub const CODEC_NAME_BYTES_MAX: usize = 32;
+/// Entries of a codec schedule.
+pub const CODEC_SCHEDULE_MAX: usize = 16;
+/// Length of a refusal's or an event's free text.
+pub const TEXT_BYTES_MAX: usize = 512;
+/// Length of a device's description in a hello.
+pub const DEVICE_BYTES_MAX: usize = 256;
+/// Length of the resolved job that a welcome carries.
+pub const JOB_BYTES_MAX: usize = 256 * 1024;
+/// Data shards that a welcome may name.
+pub const DATA_SHARDS_MAX: usize = 1024;
+/// Length of an admission token.
+pub const TOKEN_BYTES: usize = 16;
+/// Length of one piece of a blob: a whole BLAKE3 subtree.
+pub const PIECE_BYTES: usize = 1 << 20;
+/// Pieces of one blob; 16 GiB hold the parameters and the outer buffers of a 1 B model twice over.
+pub const PIECES_MAX: usize = 16 * 1024;
+/// Length of a message, its encoding included.
+pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
+/// Length of a hello or of its answer.
+pub const HELLO_BYTES_MAX: usize = 1 << 20;
+/// Length of a request for a piece.
+pub const PIECE_REQUEST_BYTES_MAX: usize = 64;
+/// Length of the answer to one: the piece, the list of all pieces' values, and the framing.
+pub const PIECE_REPLY_BYTES_MAX: usize = PIECE_BYTES + 32 * PIECES_MAX + 64;
+/// Length of an invite's text.
+pub const INVITE_BYTES_MAX: usize = 8 * 1024;
+/// Length of a durable record.
+pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
+/// Records of one open round that a restart reads: a commit of each member, and a handful of the round's own.
+pub const OPEN_RECORDS_MAX: usize = 4 * MEMBERS_MAX;
+/// Sequences that the scoring of a round may use.
+pub const SCORING_WINDOWS_MAX: usize = 4096;
+/// Largest weight of a contribution (DESIGN §4).
+pub const WEIGHT_MAX: u32 = 64;
+/// A clip of one: the payload is taken as it is (DESIGN §4).
+pub const CLIP_ONE: u32 = 256;
+/// Largest outer learning rate, in 1/256 (DESIGN §4).
+pub const ALPHA_MAX: u32 = 256;
+/// Coarse speed steps of the assignment; a worker of step n trains n times the batch.
+pub const SPEED_STEP_MAX: u32 = 64;

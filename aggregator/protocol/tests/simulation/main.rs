@@ -1,0 +1,124 @@
+//! Whole sessions in virtual time, one seed after the other: what may never happen is checked while it would, and the seed
+//! of a failure is printed. `SIMULATION_SEEDS=n` runs n of each kind, `SIMULATION_SEED=s` only that one.
+
+mod oracle;
+mod random;
+mod toy;
+mod world;
+
+use protocol::{Parameters, ScorePolicy, score::QualityRule};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use world::{Faults, Figures, World};
+
+const HOURS: u64 = 3_600_000;
+
+/// Nothing is given up: what is down comes back in time.
+fn patient(rounds: u64, workers: u32) -> Parameters {
+    Parameters {
+        workers_min: workers,
+        rounds,
+        round_deadline_ms: 10 * HOURS,
+        close_deadline_ms: 10 * HOURS,
+        reveal_deadline_ms: 10 * HOURS,
+        vote_deadline_ms: 10 * HOURS,
+        join_deadline_ms: 10 * HOURS,
+        reconnect_grace_ms: 10 * HOURS,
+        resend_ms: 1_000,
+        ..Parameters::default()
+    }
+}
+
+/// Whoever is late is left behind.
+fn impatient(rounds: u64, workers: u32) -> Parameters {
+    Parameters {
+        round_deadline_ms: 1_500,
+        close_deadline_ms: 800,
+        reveal_deadline_ms: 800,
+        vote_deadline_ms: 1_200,
+        join_deadline_ms: 1_000,
+        reconnect_grace_ms: 400,
+        resend_ms: 300,
+        score: ScorePolicy::Quality(QualityRule { quarantine_rounds: 2, ..QualityRule::default() }),
+        ..patient(rounds, workers)
+    }
+}
+
+fn count(default: u64) -> u64 {
+    std::env::var("SIMULATION_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// Runs each seed and names those that fail.
+fn for_each_seed(default: u64, run: impl Fn(u64) -> Figures) -> Figures {
+    let only = std::env::var("SIMULATION_SEED").ok().and_then(|text| text.parse().ok());
+    let seeds: Vec<u64> = only.map_or_else(|| (0..count(default)).collect(), |seed| vec![seed]);
+    let mut figures = Figures::default();
+    for seed in &seeds {
+        match catch_unwind(AssertUnwindSafe(|| run(*seed))) {
+            Ok(some) => figures += some,
+            Err(_) => panic!("seed {seed} fails; run it alone with SIMULATION_SEED={seed}"),
+        }
+    }
+    println!("{} seeds: {figures:?}", seeds.len());
+    figures
+}
+
+#[test]
+fn a_session_that_is_killed_and_resumed_ends_as_an_undisturbed_one() {
+    for_each_seed(150, |seed| {
+        let workers = 2 + (seed % 3) as usize;
+        let parameters = patient(4, workers as u32);
+        let mut undisturbed =
+            World::new(seed, parameters.clone(), workers, 0, Faults { delay_ms: 20, ..Faults::default() });
+        undisturbed.run(HOURS);
+        assert!(undisturbed.is_over(), "undisturbed run does not end: {}", undisturbed.describe());
+        let faults = Faults {
+            loss: 50_000,
+            duplicates: 50_000,
+            delay_ms: 300,
+            deaths: 8_000,
+            every_ms: 1_500,
+            down_ms: 2_000,
+            until_ms: 40_000,
+            partitions: false,
+        };
+        let mut disturbed = World::new(seed, parameters, workers, 0, faults);
+        disturbed.run(9 * HOURS);
+        assert!(disturbed.is_over(), "disturbed run does not end: {}", disturbed.describe());
+        assert!(disturbed.oracle.abandoned.is_empty(), "a round was abandoned");
+        assert_eq!(undisturbed.oracle.chain(), disturbed.oracle.chain(), "the chains differ");
+        disturbed.figures
+    });
+}
+
+#[test]
+fn chaos_commits_no_two_manifests_and_loses_no_acknowledged_commit() {
+    for_each_seed(150, |seed| {
+        let (workers, late) = (3 + (seed % 5) as usize, (seed % 2) as usize);
+        let faults = Faults {
+            loss: 80_000,
+            duplicates: 80_000,
+            delay_ms: 400,
+            deaths: 4_000,
+            every_ms: 700,
+            down_ms: 2_500,
+            until_ms: 30_000,
+            partitions: true,
+        };
+        let mut world = World::new(seed, impatient(12, (workers - late) as u32), workers, late, faults);
+        world.run(HOURS);
+        assert!(world.is_over(), "no progress after the faults ended: {}", world.describe());
+        world.figures
+    });
+}
+
+#[test]
+fn a_quiet_network_commits_every_round() {
+    for_each_seed(50, |seed| {
+        let workers = 1 + (seed % 8) as usize;
+        let faults = Faults { delay_ms: 10, ..Faults::default() };
+        let mut world = World::new(seed, impatient(6, workers as u32), workers, 0, faults);
+        world.run(HOURS);
+        assert!(world.is_over() && world.oracle.abandoned.is_empty(), "{}", world.describe());
+        world.figures
+    });
+}

@@ -1,0 +1,195 @@
+//! The hash-chained log of what the aggregator decided, with a signed head.
+//!
+//! A line is `{"sequence":…,"previous":…,"kind":…,"body":…,"hash":…}`, where the hash is BLAKE3("cotrain/audit/1" ‖ the
+//! text of the line up to and without `,"hash":`), and `previous` is the hash of the line before, zero in the first.
+//! So a line is checked as the text that it is, whatever JSON library reads it. Invariants: the head names a line of
+//! the file, and is signed after that line is on the disk; so a log that is shorter than its head, or differs below
+//! it, was tampered with.
+
+use std::path::{Path, PathBuf};
+
+use protocol::{Hash, Keypair, Signable, Signed};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::files::{self, FileError, JsonLines};
+
+const DOMAIN: &str = "cotrain/audit/1";
+const HASH_KEY: &str = ",\"hash\":";
+const HEAD_BYTES_MAX: u64 = 4096;
+
+/// One line of the log.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub struct AuditLine {
+    /// Its number, from 1.
+    pub sequence: u64,
+    /// The hash of the line before.
+    pub previous: Hash,
+    /// What kind of decision.
+    pub kind: String,
+    /// The decision.
+    pub body: Value,
+    /// The hash of this line.
+    pub hash: Hash,
+}
+
+/// The newest line, signed by the aggregator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditHead {
+    /// Its number.
+    pub sequence: u64,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+impl Signable for AuditHead {
+    const DOMAIN: &'static str = "cotrain/audit-head/1";
+}
+
+/// Why a log is not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum AuditError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A line does not follow from the one before.
+    #[error("{} line {sequence} does not follow from the line before: {what}", path.display())]
+    Chain {
+        /// The log.
+        path: PathBuf,
+        /// The line.
+        sequence: u64,
+        /// What differs.
+        what: &'static str,
+    },
+    /// The log ends before its signed head, or differs there.
+    #[error("{} has no line {sequence} with the signed hash {hash}", path.display())]
+    Head {
+        /// The log.
+        path: PathBuf,
+        /// The head's line.
+        sequence: u64,
+        /// The head's hash.
+        hash: Hash,
+    },
+    /// The head's signature does not hold.
+    #[error("the head of {} is not signed by its signer: {source}", path.display())]
+    Signature {
+        /// The log.
+        path: PathBuf,
+        /// What failed.
+        source: protocol::SignatureError,
+    },
+}
+
+/// The open log.
+#[derive(Debug)]
+pub struct AuditLog {
+    lines: JsonLines,
+    head_path: PathBuf,
+    head: AuditHead,
+    keypair: Keypair,
+}
+
+impl AuditLog {
+    /// Opens or creates the log, drops a torn last line, and checks the chain against the signed head.
+    ///
+    /// # Errors
+    /// [`AuditError`] when the log was altered.
+    pub fn open(path: &Path, head_path: &Path, keypair: Keypair) -> Result<Self, AuditError> {
+        let (lines, entries) = JsonLines::open_with(path, Entry::parse)?;
+        let head = check_chain(path, &entries)?;
+        check_head(path, head_path, &entries)?;
+        Ok(Self { lines, head_path: head_path.to_path_buf(), head, keypair })
+    }
+
+    /// Appends a decision and signs the new head.
+    ///
+    /// # Errors
+    /// When the body is no JSON or the disk refuses.
+    pub fn append<T: Serialize>(&mut self, kind: &str, body: &T) -> Result<Hash, AuditError> {
+        let encode = |e: serde_json::Error| FileError::Encode { path: self.head_path.clone(), message: e.to_string() };
+        let kind = serde_json::to_string(kind).map_err(encode)?;
+        let body = serde_json::to_string(body).map_err(encode)?;
+        let (sequence, previous) = (self.head.sequence + 1, self.head.hash);
+        let text = format!("{{\"sequence\":{sequence},\"previous\":\"{previous}\",\"kind\":{kind},\"body\":{body}");
+        let hash = text_hash(&text);
+        self.lines.append_text(format!("{text}{HASH_KEY}\"{hash}\"}}"))?;
+        self.head = AuditHead { sequence, hash };
+        files::write_json(&self.head_path, &Signed::new(self.head.clone(), &self.keypair))?;
+        Ok(hash)
+    }
+
+    /// The newest line.
+    #[must_use]
+    pub fn head(&self) -> &AuditHead {
+        &self.head
+    }
+}
+
+/// Checks a log and its signed head; returns the head and who signed it.
+///
+/// # Errors
+/// [`AuditError`] for the first thing that does not hold.
+pub fn verify(path: &Path, head_path: &Path) -> Result<Signed<AuditHead>, AuditError> {
+    let entries = files::read_lines_with(path, Entry::parse)?;
+    check_chain(path, &entries)?;
+    check_head(path, head_path, &entries)?;
+    Ok(files::read_json(head_path, HEAD_BYTES_MAX)?)
+}
+
+/// A parsed line and the hash that its text has.
+struct Entry {
+    line: AuditLine,
+    found: Hash,
+}
+
+impl Entry {
+    fn parse(text: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
+        let line: AuditLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let (hashed, _) = text.rsplit_once(HASH_KEY).ok_or("the hash is not the last key")?;
+        Ok(Self { line, found: text_hash(hashed) })
+    }
+}
+
+fn check_chain(path: &Path, entries: &[Entry]) -> Result<AuditHead, AuditError> {
+    let mut head = AuditHead { sequence: 0, hash: Hash::ZERO };
+    for Entry { line, found } in entries {
+        let sequence = head.sequence + 1;
+        let refuse = |what| AuditError::Chain { path: path.to_path_buf(), sequence, what };
+        if line.sequence != sequence {
+            return Err(refuse("its number"));
+        }
+        if line.previous != head.hash {
+            return Err(refuse("the hash of the line before"));
+        }
+        if line.hash != *found {
+            return Err(refuse("its own hash"));
+        }
+        head = AuditHead { sequence, hash: line.hash };
+    }
+    Ok(head)
+}
+
+/// A head may lag behind the file by what a crash left unsigned, never the other way round.
+fn check_head(path: &Path, head_path: &Path, entries: &[Entry]) -> Result<(), AuditError> {
+    if !head_path.exists() && entries.len() <= 1 {
+        return Ok(());
+    }
+    let signed: Signed<AuditHead> = files::read_json(head_path, HEAD_BYTES_MAX)?;
+    signed.verify().map_err(|source| AuditError::Signature { path: path.to_path_buf(), source })?;
+    let AuditHead { sequence, hash } = signed.body;
+    let found = sequence.checked_sub(1).and_then(|index| entries.get(usize::try_from(index).ok()?));
+    if found.is_some_and(|entry| entry.line.hash == hash) {
+        return Ok(());
+    }
+    Err(AuditError::Head { path: path.to_path_buf(), sequence, hash })
+}
+
+fn text_hash(text: &str) -> Hash {
+    Hash::of_parts(DOMAIN, &[text.as_bytes()])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! What a committed round leaves for people and programs: its line, built from the manifest and the clock.
+
+use protocol::{CommittedManifest, Contribution, Verdict};
+
+use crate::rounds_log::{ContributionLine, RoundCommitted, TimingsMs};
+
+/// The line of a committed round, without evaluation and timings.
+pub(super) fn line(committed: &CommittedManifest) -> RoundCommitted {
+    let manifest = &committed.manifest.body;
+    RoundCommitted {
+        round: manifest.round.0,
+        base_hash: manifest.base_hash.to_string(),
+        state_hash: manifest.state_hash.to_string(),
+        manifest_hash: manifest.hash().to_string(),
+        eval_loss: None,
+        contributions: manifest.contributions.iter().map(contribution).collect(),
+        timings_ms: TimingsMs::default(),
+    }
+}
+
+fn contribution(entry: &Contribution) -> ContributionLine {
+    ContributionLine {
+        worker: entry.worker.to_string(),
+        payload_hash: entry.payload_hash.map(|hash| hash.to_string()).unwrap_or_default(),
+        bytes: entry.bytes,
+        tokens: entry.tokens,
+        score: entry.score,
+        weight: entry.weight,
+        clip: entry.clip,
+        verdict: if entry.verdict == Verdict::Accepted { "accepted" } else { "rejected" }.to_owned(),
+        reason: entry.reason.to_string(),
+    }
+}
+
+/// The clock of the open round, in milliseconds; filled by what the phases report.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct RoundClock {
+    /// When the round began, since the process started.
+    pub(super) began_ms: u64,
+    /// The slowest worker's inner steps.
+    pub(super) inner_ms: u64,
+    /// The slowest worker's encoding.
+    pub(super) encode_ms: u64,
+    /// Measuring the payloads.
+    pub(super) score_ms: f64,
+    /// The exact aggregate and outer step.
+    pub(super) apply_ms: f64,
+}
+
+impl RoundClock {
+    /// A round that begins now.
+    pub(super) fn start(now_ms: u64) -> Self {
+        Self { began_ms: now_ms, ..Self::default() }
+    }
+
+    /// Takes what a worker says its part took.
+    pub(super) fn worker(&mut self, timings: protocol::message::Timings) {
+        self.inner_ms = self.inner_ms.max(timings.inner_ms);
+        self.encode_ms = self.encode_ms.max(timings.encode_ms);
+    }
+
+    /// Where the round's time went; what is no one's own is the exchange.
+    pub(super) fn timings(&self, now_ms: u64, evaluate_ms: f64) -> TimingsMs {
+        let (inner, encode) = (self.inner_ms as f64, self.encode_ms as f64);
+        let total = now_ms.saturating_sub(self.began_ms) as f64;
+        let exchange = (total - inner - encode - self.score_ms - self.apply_ms).max(0.0);
+        TimingsMs { inner, encode, exchange, score: self.score_ms + evaluate_ms, apply: self.apply_ms }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the compute thread owns: the trainer, the state, the data, and the work that needs them.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::Context;
+use kernels::{Codec, Term};
+use models::data::Split;
+use models::{Batch, Tokenizer, Trainer};
+use protocol::coordinator::{AggregateRequest, ScoreRequest, Scored};
+use protocol::{CommittedManifest, Hash, Head};
+
+use crate::checkpoint::{self, Snapshot};
+use crate::evaluate;
+use crate::genesis::Genesis;
+use crate::job::Job;
+use crate::measure::{self, Context as MeasureContext};
+use crate::payloads;
+use crate::run_directory::RunDirectory;
+use crate::state::{OuterRule, State};
+
+/// The compute thread's own things.
+pub(super) struct Desk {
+    run: RunDirectory,
+    genesis: Genesis,
+    job: Job,
+    rule: OuterRule,
+    tokenizer: Tokenizer,
+    trainer: Trainer,
+    state: State,
+    split: Split,
+    held_out: Batch,
+    /// The state that the open round's aggregate led to, so that committing it computes nothing twice.
+    next: Option<(Hash, State)>,
+}
+
+/// What committing a round brought about.
+pub(super) struct Applied {
+    /// The new state, as peers fetch it.
+    pub(super) state_bytes: Vec<u8>,
+    /// Held-out loss, when the round is one to evaluate.
+    pub(super) eval_loss: Option<f64>,
+    /// The checkpoint, when the round is one to have one.
+    pub(super) checkpoint: Option<PathBuf>,
+    /// Milliseconds of the evaluation.
+    pub(super) evaluate_ms: f64,
+}
+
+impl Desk {
+    #[allow(clippy::too_many_arguments, reason = "one caller, which has just taken a recovered run apart")]
+    pub(super) fn new(
+        run: RunDirectory,
+        genesis: Genesis,
+        job: Job,
+        rule: OuterRule,
+        tokenizer: Tokenizer,
+        trainer: Trainer,
+        state: State,
+        split: Split,
+        held_out: Batch,
+    ) -> anyhow::Result<Self> {
+        rule.check(&state)?;
+        Ok(Self { run, genesis, job, rule, tokenizer, trainer, state, split, held_out, next: None })
+    }
+
+    /// The state of the head.
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Measures the delivered payloads (DESIGN §5).
+    pub(super) fn score(&mut self, request: &ScoreRequest) -> anyhow::Result<Scored> {
+        let hashes: Vec<Hash> = request.candidates.iter().map(|candidate| candidate.payload_hash).collect();
+        let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
+        let context = MeasureContext { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
+        Ok(measure::score(&mut self.trainer, &context, request, &payloads)?)
+    }
+
+    /// The hash of the next state; the state stays as it is.
+    pub(super) fn aggregate(&mut self, request: &AggregateRequest) -> anyhow::Result<Hash> {
+        let codec: Codec = request.codec.parse()?;
+        let hashes: Vec<Hash> = request.terms.iter().map(|term| term.payload_hash).collect();
+        let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
+        let mut terms = Vec::new();
+        for term in &request.terms {
+            let bytes = payloads.get(&term.payload_hash).context("a payload of the aggregate is missing")?;
+            let (_, body) = kernels::parse(bytes)?;
+            terms.push(Term { body, weight: term.weight, clip: term.clip });
+        }
+        let mut next = self.state.clone();
+        self.rule.apply(codec, &mut next, &terms)?;
+        let hash = next.hash();
+        self.next = Some((hash, next));
+        Ok(hash)
+    }
+
+    /// Makes the committed round's state the current one, evaluates and writes a checkpoint where the job says so.
+    pub(super) fn commit(&mut self, committed: &CommittedManifest, head: &Head) -> anyhow::Result<Applied> {
+        match self.next.take() {
+            Some((hash, next)) if hash == head.state_hash => self.state = next,
+            _ => crate::recover::apply_committed(&self.run, &self.rule, &mut self.state, committed)?,
+        }
+        let last = head.outer_steps >= self.job.train.rounds;
+        let started = Instant::now();
+        let evaluated = last || head.outer_steps.is_multiple_of(self.job.evaluation.every);
+        let eval_loss = evaluated.then(|| self.evaluate()).transpose()?;
+        let evaluate_ms = started.elapsed().as_secs_f64() * 1e3;
+        let kept = last || head.outer_steps.is_multiple_of(self.job.checkpoint.every);
+        let checkpoint = kept.then(|| self.checkpoint(head)).transpose()?;
+        Ok(Applied { state_bytes: self.state.to_bytes(), eval_loss, checkpoint, evaluate_ms })
+    }
+
+    /// Drops what was computed for a round that will not commit.
+    pub(super) fn abandon(&mut self) {
+        self.next = None;
+    }
+
+    /// The end of the run: its last checkpoint, which a crash after the last commit may have prevented, and its loss.
+    pub(super) fn finish(&mut self, head: &Head) -> anyhow::Result<(PathBuf, f64)> {
+        Ok((self.checkpoint(head)?, self.evaluate()?))
+    }
+
+    /// Held-out loss of the current state, in nats per token.
+    pub(super) fn evaluate(&mut self) -> anyhow::Result<f64> {
+        Ok(evaluate::loss(&mut self.trainer, &self.state.theta, &self.held_out)?)
+    }
+
+    fn checkpoint(&self, head: &Head) -> anyhow::Result<PathBuf> {
+        let snapshot = Snapshot {
+            session: self.genesis.session,
+            round: head.round,
+            state: &self.state,
+            head: Some(head),
+            config: self.trainer.config(),
+            tokenizer: &self.tokenizer,
+            shard_bytes_max: self.job.checkpoint.shard_bytes_max,
+        };
+        let path = checkpoint::write(&self.run.checkpoints(), &snapshot)?;
+        checkpoint::prune(&self.run.checkpoints(), self.job.checkpoint.keep)?;
+        Ok(path)
+    }
+}

@@ -1,0 +1,205 @@
+//! Opening a run: everything between the settings and the first message, for a new run and for one that goes on.
+//!
+//! Invariant: `genesis.json` is written last, so a run without it is begun anew and one with it is resumed.
+
+use anyhow::{Context, bail};
+use models::data::Split;
+use models::huggingface::Imported;
+use models::{DeviceReport, Layout, ModelConfig, Tokenizer, Trainer, huggingface};
+use network::Network;
+use protocol::coordinator::{Record, Resume};
+use protocol::{Hash, Keypair, Parameters, Round};
+
+use super::AggregatorConfig;
+use super::desk::Desk;
+use crate::corpus::{self, ShardDescription};
+use crate::events::{Event, Events, RunStart, Warning};
+use crate::files;
+use crate::genesis::{Genesis, Start};
+use crate::job::{Job, ModelSection};
+use crate::journal::Journal;
+use crate::lock::DirectoryLock;
+use crate::recover::{self, Recovered};
+use crate::rounds_log::RoundsLog;
+use crate::run_directory::RunDirectory;
+use crate::state::{OuterRule, State};
+use crate::{checkpoint, evaluate};
+
+/// Bytes of the token that admits a worker.
+const TOKEN_BYTES: usize = 16;
+
+/// The run directory and the facts that never change.
+pub(super) struct Place {
+    pub(super) run: RunDirectory,
+    pub(super) genesis: Genesis,
+    pub(super) job: Job,
+    pub(super) parameters: Parameters,
+    pub(super) keypair: Keypair,
+    pub(super) secret: [u8; 32],
+    pub(super) token: [u8; TOKEN_BYTES],
+    pub(super) journal: Journal,
+    pub(super) rounds_log: RoundsLog,
+    /// Held for as long as the aggregator runs.
+    _lock: DirectoryLock,
+}
+
+/// What the loop starts from.
+pub(super) struct Opened {
+    pub(super) place: Place,
+    pub(super) desk: Desk,
+    pub(super) resume: Resume,
+    pub(super) start: RunStart,
+}
+
+/// Opens or begins the run that `config` names.
+pub(super) fn open(config: &AggregatorConfig, report: &DeviceReport, events: &Events) -> anyhow::Result<Opened> {
+    let run = if config.resume { RunDirectory::open(&config.run_dir)? } else { RunDirectory::create(&config.run_dir)? };
+    let lock = run.lock("aggregator")?;
+    let secret = secret(&run, "identity")?;
+    let token = secret_token(&run)?;
+    if !config.resume {
+        refuse_existing(&run)?;
+        begin(&run, config, &secret, events)?;
+    }
+    let recovered = recover::recover(&run)?;
+    warn(events, &recovered.notes);
+    let split = corpus::load(&run, &recovered.genesis.data_shards, &recovered.job)?;
+    assemble(run, lock, secret, token, recovered, split, report)
+}
+
+impl Place {
+    /// Makes the blobs that a joiner needs available.
+    pub(super) fn serve(&self, network: &Network, state: &State) -> anyhow::Result<()> {
+        for shard in &self.genesis.data_shards {
+            network.blobs().insert_file(self.run.shard(&shard.hash))?;
+        }
+        network.blobs().insert(state.to_bytes())?;
+        Ok(())
+    }
+}
+
+fn assemble(
+    run: RunDirectory,
+    lock: DirectoryLock,
+    secret: [u8; 32],
+    token: [u8; TOKEN_BYTES],
+    recovered: Recovered,
+    split: Split,
+    report: &DeviceReport,
+) -> anyhow::Result<Opened> {
+    let Recovered { job, genesis, head, state, tokenizer, journal, mut records, mut rounds_log, unlogged, last, .. } =
+        recovered;
+    // Members that were stopped before they applied it ask for it.
+    records.extend(last.map(Record::Committed));
+    for committed in &unlogged {
+        rounds_log.append(&super::commit::line(committed))?;
+    }
+    let parameters = job.parameters()?;
+    let config = job.model.config()?;
+    let mut trainer = Trainer::new(&config, &report.chosen, crate::trainer_options(&job))?;
+    let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;
+    let initial_loss = evaluate::loss(&mut trainer, &state.theta, &held_out)?;
+    let start = RunStart {
+        session: genesis.session.to_string(),
+        parameters: genesis.elements,
+        rounds: parameters.rounds,
+        outer_steps: state.outer_steps,
+        workers: job.round.workers_min,
+        inner_steps: job.train.inner_steps,
+        codec: job.codec.name.clone(),
+        initial_loss,
+        unigram_loss: corpus::unigram_loss(&split, config.vocab_size)?,
+    };
+    let rule = OuterRule::of(&job)?;
+    let desk = Desk::new(run.clone(), genesis.clone(), job.clone(), rule, tokenizer, trainer, state, split, held_out)?;
+    let keypair = Keypair::from_secret(&secret);
+    let place = Place { run, genesis, job, parameters, keypair, secret, token, journal, rounds_log, _lock: lock };
+    Ok(Opened { place, desk, resume: Resume { head, records }, start })
+}
+
+/// Writes all that a new run consists of.
+fn begin(run: &RunDirectory, config: &AggregatorConfig, secret: &[u8; 32], events: &Events) -> anyhow::Result<()> {
+    let (model, theta, tokenizer) = initial(config)?;
+    let mut job = config.job.clone();
+    if let Some(model) = model {
+        job.model = model;
+    }
+    let job = job.resolve(tokenizer.vocab_size())?;
+    let prepared = corpus::prepare(run, &job, &config.data, &tokenizer)?;
+    events.emit(Event::Corpus(prepared.summary.clone()));
+    warn(events, &prepared.notes);
+    let model = job.model.config()?;
+    let theta = theta.unwrap_or_else(|| models::initialize(&model, job.train.seed));
+    let state = OuterRule::of(&job)?.initial(theta);
+    let genesis = genesis(&job, secret, &model, &state, prepared.shards)?;
+    files::write_atomic(&run.job(), job.to_toml()?.as_bytes())?;
+    let snapshot = checkpoint::Snapshot {
+        session: genesis.session,
+        round: Round(0),
+        state: &state,
+        head: None,
+        config: &model,
+        tokenizer: &tokenizer,
+        shard_bytes_max: job.checkpoint.shard_bytes_max,
+    };
+    checkpoint::write(&run.checkpoints(), &snapshot)?;
+    genesis.write(&run.genesis())?;
+    Ok(())
+}
+
+/// Model, parameters and tokenizer of the checkpoint to start from, or none and the job's tokenizer.
+fn initial(config: &AggregatorConfig) -> anyhow::Result<(Option<ModelSection>, Option<Vec<f32>>, Tokenizer)> {
+    let Some(directory) = &config.init else {
+        return Ok((None, None, corpus::tokenizer(&config.job)?));
+    };
+    let Imported { config: model, parameters: theta, tokenizer, .. } = huggingface::import(directory)
+        .with_context(|| format!("cannot start from the checkpoint {}", directory.display()))?;
+    let tokenizer = tokenizer.map_or_else(|| corpus::tokenizer(&config.job), Ok)?;
+    Ok((Some(ModelSection::from_config(&model, None)), Some(theta), tokenizer))
+}
+
+fn genesis(
+    job: &Job,
+    secret: &[u8; 32],
+    model: &ModelConfig,
+    state: &State,
+    shards: Vec<ShardDescription>,
+) -> anyhow::Result<Genesis> {
+    let layout = Layout::of(model);
+    let layout_hash = Hash(layout.hash());
+    let start = Start { state_hash: state.hash(), elements: layout.elements as u64, layout_hash };
+    let mut nonce = [0; 32];
+    fill_random(&mut nonce)?;
+    let aggregator = Keypair::from_secret(secret).worker();
+    Ok(Genesis::new(job, aggregator, Hash(nonce), &start, shards)?)
+}
+
+fn refuse_existing(run: &RunDirectory) -> anyhow::Result<()> {
+    if run.genesis().exists() {
+        let path = run.root().display();
+        bail!("{path} holds a run already; continue it with --resume {path}, or name another --run-dir");
+    }
+    Ok(())
+}
+
+fn secret(run: &RunDirectory, name: &str) -> anyhow::Result<[u8; 32]> {
+    let mut fresh = [0; 32];
+    fill_random(&mut fresh)?;
+    Ok(run.secret(name, || fresh)?)
+}
+
+fn secret_token(run: &RunDirectory) -> anyhow::Result<[u8; TOKEN_BYTES]> {
+    let mut token = [0; TOKEN_BYTES];
+    token.copy_from_slice(&secret(run, "admission")?[..TOKEN_BYTES]);
+    Ok(token)
+}
+
+fn fill_random(bytes: &mut [u8]) -> anyhow::Result<()> {
+    getrandom::fill(bytes).map_err(|error| anyhow::anyhow!("the operating system gives no random bytes: {error}"))
+}
+
+fn warn(events: &Events, notes: &[String]) {
+    for message in notes {
+        events.emit(Event::Warning(Warning { message: message.clone() }));
+    }
+}

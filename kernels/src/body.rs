@@ -1,0 +1,176 @@
+//! Whole bodies: the chunks of a vector, over all cores.
+//!
+//! Invariants: chunks are independent, so threads change nothing; of several faults the one in the first chunk is
+//! reported, whichever thread saw its own first.
+
+use rayon::prelude::*;
+
+use crate::chunk::dense::{self, Width};
+use crate::chunk::plain;
+use crate::chunk::select::Selection;
+use crate::chunk::topk::{self, Entries, Shape};
+use crate::codec::{BLOCK, BLOCKS, real_elements};
+use crate::{CHUNK, Codec, DecodeError, EncodeError};
+
+/// Chunks that a thread takes at least: some tens of microseconds of work.
+pub(crate) const CHUNKS_PER_TASK: usize = 16;
+
+/// How a chunk of a codec is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    /// Indices and two magnitudes.
+    Sparse(Shape),
+    /// Scales and codes.
+    Dense(Width),
+    /// f32.
+    Plain,
+}
+
+impl Form {
+    pub(crate) const fn of(codec: Codec) -> Self {
+        match (codec.entries(), Width::of(codec)) {
+            (Some(k), _) => Self::Sparse(Shape::new(k)),
+            (_, Some(width)) => Self::Dense(width),
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// The body of `values` under `codec`. [elements] → `codec.body_bytes(elements)` bytes.
+///
+/// # Errors
+/// The first NaN or infinity.
+pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
+    let mut body = vec![0; codec.body_bytes(values.len())];
+    let form = Form::of(codec);
+    let fault = body
+        .par_chunks_mut(codec.chunk_bytes())
+        .zip(values.par_chunks(CHUNK))
+        .with_min_len(CHUNKS_PER_TASK)
+        .enumerate()
+        .map_init(Selection::new, |selection, (chunk, (bytes, values))| {
+            encode_chunk(form, values, selection, bytes).map(|index| chunk * CHUNK + index)
+        })
+        .flatten_iter()
+        .min();
+    match fault {
+        Some(index) => Err(EncodeError::NonFinite { index }),
+        None => Ok(body),
+    }
+}
+
+/// Encodes one chunk, or says which of its elements is not finite.
+fn encode_chunk(form: Form, values: &[f32], selection: &mut Selection, bytes: &mut [u8]) -> Option<usize> {
+    let fault = plain::first_non_finite(values.iter().copied());
+    if fault.is_none() {
+        match form {
+            Form::Sparse(shape) => topk::encode(shape, values, selection, bytes),
+            Form::Dense(width) => dense::encode(width, values, bytes),
+            Form::Plain => plain::encode(values, bytes),
+        }
+    }
+    fault
+}
+
+/// Refuses every body that no encoder of the format writes, in constant extra memory.
+///
+/// # Errors
+/// The fault of the first chunk that has one.
+pub fn validate(codec: Codec, elements: usize, body: &[u8]) -> Result<(), DecodeError> {
+    check_length(codec, elements, body)?;
+    let form = Form::of(codec);
+    let fault = body
+        .par_chunks(codec.chunk_bytes())
+        .with_min_len(CHUNKS_PER_TASK)
+        .enumerate()
+        .map(|(chunk, bytes)| validate_chunk(form, elements, bytes, chunk).map_err(|error| (chunk, error)))
+        .filter_map(Result::err)
+        .min_by_key(|(chunk, _)| *chunk);
+    fault.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn validate_chunk(form: Form, elements: usize, bytes: &[u8], chunk: usize) -> Result<(), DecodeError> {
+    let real = real_elements(elements, chunk);
+    match form {
+        Form::Sparse(shape) => Entries::new().read(shape, bytes, real, chunk),
+        Form::Dense(width) => dense::validate(width, bytes, real, chunk),
+        Form::Plain => match plain::first_non_finite(plain::values(bytes)) {
+            Some(index) => Err(DecodeError::NonFinite { index: chunk * CHUNK + index }),
+            None => Ok(()),
+        },
+    }
+}
+
+/// The values that a body stands for. → [elements]
+///
+/// # Errors
+/// Whatever [`validate`] refuses.
+pub fn decode(codec: Codec, elements: usize, body: &[u8]) -> Result<Vec<f32>, DecodeError> {
+    check_length(codec, elements, body)?;
+    let mut values = vec![0.0; elements];
+    for_each_value(codec, body, &mut values, |target, value| *target = value)?;
+    Ok(values)
+}
+
+/// e ← e − v, for the residual of a worker whose contribution was accepted. [elements]
+///
+/// # Errors
+/// Whatever [`validate`] refuses; the residual is then as it was.
+pub fn subtract(codec: Codec, body: &[u8], residual: &mut [f32]) -> Result<(), DecodeError> {
+    validate(codec, residual.len(), body)?;
+    for_each_value(codec, body, residual, |target, value| *target -= value)
+}
+
+fn check_length(codec: Codec, elements: usize, body: &[u8]) -> Result<(), DecodeError> {
+    let expected = codec.body_bytes(elements);
+    if body.len() == expected { Ok(()) } else { Err(DecodeError::WrongLength { expected, found: body.len() }) }
+}
+
+/// Calls `merge` for every value that a body of the right length sends.
+fn for_each_value(
+    codec: Codec,
+    body: &[u8],
+    targets: &mut [f32],
+    merge: impl Fn(&mut f32, f32) + Sync,
+) -> Result<(), DecodeError> {
+    let form = Form::of(codec);
+    let fault = targets
+        .par_chunks_mut(CHUNK)
+        .zip(body.par_chunks(codec.chunk_bytes()))
+        .with_min_len(CHUNKS_PER_TASK)
+        .enumerate()
+        .map(|(chunk, (targets, bytes))| merge_chunk(form, bytes, targets, chunk, &merge).map_err(|e| (chunk, e)))
+        .filter_map(Result::err)
+        .min_by_key(|(chunk, _)| *chunk);
+    fault.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn merge_chunk(
+    form: Form,
+    bytes: &[u8],
+    targets: &mut [f32],
+    chunk: usize,
+    merge: &impl Fn(&mut f32, f32),
+) -> Result<(), DecodeError> {
+    match form {
+        Form::Sparse(shape) => {
+            let mut entries = Entries::new();
+            entries.read(shape, bytes, targets.len(), chunk)?;
+            entries.values().for_each(|(index, value)| merge(&mut targets[index], value));
+        }
+        Form::Dense(width) => {
+            dense::validate(width, bytes, targets.len(), chunk)?;
+            for (block, targets) in (0..BLOCKS).zip(targets.chunks_mut(BLOCK)) {
+                let values = dense::values(width, bytes, block);
+                targets.iter_mut().zip(values).for_each(|(target, value)| merge(target, value));
+            }
+        }
+        Form::Plain => {
+            if let Some(index) = plain::first_non_finite(plain::values(bytes)) {
+                return Err(DecodeError::NonFinite { index: chunk * CHUNK + index });
+            }
+            targets.iter_mut().zip(plain::values(bytes)).for_each(|(target, value)| merge(target, value));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! The same arithmetic on burn's tensors, on whatever device they live, with no copy of the state to the host.
+//!
+//! Invariants:
+//! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits and
+//!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only [`accumulate`], local
+//!   state on which no one has to agree, is left to the device's floats.
+//! - What crosses to the host is what the network needs: bodies, and a status word for every 1024 elements.
+//! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
+
+mod dense;
+mod extension;
+mod integer;
+mod launch;
+mod outer;
+mod residual;
+mod sparse;
+
+use burn::backend::Dispatch;
+use burn::tensor::{DType, Device, Int, Tensor, TensorData};
+
+use crate::aggregate::Plan;
+use crate::{ApplyError, Codec, DecodeError, EncodeError, OuterStep, Term};
+use extension::KernelOps;
+use launch::Aggregate;
+
+/// Elements that a kernel can count: indices are 32 bits, with room for the last cube.
+const ELEMENTS_MAX: usize = 1 << 31;
+
+/// e ← β·e + (base − local), in the device's floats. All [elements].
+#[must_use]
+pub fn accumulate(residual: Tensor<1>, base: Tensor<1>, local: Tensor<1>, beta: f32) -> Tensor<1> {
+    residual * beta + (base - local)
+}
+
+/// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
+///
+/// # Errors
+/// The first NaN or infinity; a device that fails.
+pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
+    let [elements] = values.dims();
+    if on_host(&values) || codec == Codec::None || elements == 0 {
+        let values = read_floats(values).map_err(|reason| EncodeError::Device { reason })?;
+        return crate::encode(codec, &values);
+    }
+    check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
+    let encoded = Tensor::<1, Int>::from_dispatch(Dispatch::kernels_encode(values.into_dispatch(), codec));
+    let words = read_words(encoded).map_err(|reason| EncodeError::Device { reason })?;
+    collect(codec, &words)
+}
+
+/// θ ← θ − α/256 · mean of the terms, as [`crate::apply`] does it. [elements] → [elements]
+///
+/// # Errors
+/// As [`crate::apply`]; a device that fails.
+pub fn apply(codec: Codec, theta: Tensor<1>, terms: &[Term<'_>], step: &OuterStep) -> Result<Tensor<1>, ApplyError> {
+    let [elements] = theta.dims();
+    if on_host(&theta) || codec == Codec::None || elements == 0 {
+        let device = theta.device();
+        let mut values = read_floats(theta).map_err(|reason| ApplyError::Device { reason })?;
+        crate::apply(codec, &mut values, terms, step)?;
+        return Ok(upload(values, &device));
+    }
+    check_size(elements).map_err(|reason| ApplyError::Device { reason })?;
+    let plan = crate::outer::plan(codec, elements, terms, step)?;
+    apply_plan(codec, theta, &plan)
+}
+
+/// The plain weighted mean of the terms, as [`crate::mean`] gives it. → [elements]
+///
+/// # Errors
+/// As [`crate::mean`]; a device that fails.
+pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>], device: &Device) -> Result<Tensor<1>, ApplyError> {
+    let zeros = Tensor::<1>::zeros([elements], device);
+    if on_host(&zeros) || codec == Codec::None || elements == 0 {
+        return Ok(upload(crate::mean(codec, elements, terms)?, device));
+    }
+    // 0 − (0 − q·2^(E − 18)) is exact, and no result is subnormal.
+    let negated = apply(codec, zeros.clone(), terms, &OuterStep::MEAN)?;
+    Ok(zeros - negated)
+}
+
+/// e ← e − v, as [`crate::subtract`] does it. [elements] → [elements]
+///
+/// # Errors
+/// As [`crate::subtract`]; a device that fails.
+pub fn subtract(codec: Codec, body: &[u8], residual: Tensor<1>) -> Result<Tensor<1>, DecodeError> {
+    let [elements] = residual.dims();
+    if on_host(&residual) || codec == Codec::None || elements == 0 {
+        let device = residual.device();
+        let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
+        crate::subtract(codec, body, &mut values)?;
+        return Ok(upload(values, &device));
+    }
+    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
+    crate::validate(codec, elements, body)?;
+    let body = upload_words(words_of(body).collect(), &residual.device());
+    let next = Dispatch::kernels_subtract(residual.into_dispatch(), body.into_dispatch(), codec);
+    Ok(Tensor::from_dispatch(next))
+}
+
+/// The values of a tensor on the host, bit for bit. [elements]
+///
+/// # Errors
+/// What the device says.
+pub fn read_floats(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
+    let data = tensor.try_into_data().map_err(|error| error.to_string())?;
+    data.into_vec::<f32>().map_err(|error| format!("{error:?}"))
+}
+
+/// A vector on a device, bit for bit. [elements]
+#[must_use]
+pub fn upload(values: Vec<f32>, device: &Device) -> Tensor<1> {
+    let elements = values.len();
+    Tensor::from_data(TensorData::new(values, [elements]), (device, DType::F32))
+}
+
+fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<1>, ApplyError> {
+    if plan.terms.is_empty() {
+        return Ok(theta);
+    }
+    let device = theta.device();
+    let bodies = plan.terms.iter().flat_map(|(body, ..)| words_of(body)).collect();
+    let factors = plan.terms.iter().flat_map(|&(_, weight, factor)| [weight, factor]).collect();
+    let aggregate =
+        Aggregate { codec, terms: plan.terms.len(), divisor_min: plan.divisor_min, weight_sum: plan.weight_sum };
+    let (next, status) = Dispatch::kernels_apply(
+        theta.into_dispatch(),
+        upload_words(bodies, &device).into_dispatch(),
+        upload_words(factors, &device).into_dispatch(),
+        aggregate,
+    );
+    let status = read_words(Tensor::from_dispatch(status)).map_err(|reason| ApplyError::Device { reason })?;
+    check_status(&status)?;
+    Ok(Tensor::from_dispatch(next))
+}
+
+/// Finds the fault that the host path would report: of the state before anything else.
+fn check_status(status: &[u32]) -> Result<(), ApplyError> {
+    let faults = || status.iter().enumerate().filter(|(_, word)| **word != 0);
+    let index = |segment: usize, word: u32| segment * launch::SEGMENT + ((word - 1) & 0x3fff_ffff) as usize;
+    if let Some((segment, &word)) = faults().find(|(_, word)| **word - 1 < 1 << 30) {
+        return Err(ApplyError::NonFiniteState { index: index(segment, word) });
+    }
+    match faults().next() {
+        Some((segment, &word)) => Err(ApplyError::Overflow { index: index(segment, word) }),
+        None => Ok(()),
+    }
+}
+
+/// The body out of the encoded chunks, unless one of them reports a fault.
+fn collect(codec: Codec, words: &[u32]) -> Result<Vec<u8>, EncodeError> {
+    let (words_per_chunk, status) = launch::encoded_words(codec);
+    let stride = words_per_chunk + status;
+    let mut body = Vec::with_capacity(words.len() * 4);
+    for (chunk, words) in words.chunks_exact(stride).enumerate() {
+        let (encoded, faults) = words.split_at(words_per_chunk);
+        if let Some(fault) = faults.iter().find(|fault| **fault != 0) {
+            return Err(EncodeError::NonFinite { index: chunk * crate::CHUNK + *fault as usize - 1 });
+        }
+        body.extend(encoded.iter().flat_map(|word| word.to_le_bytes()));
+    }
+    Ok(body)
+}
+
+fn on_host(tensor: &Tensor<1>) -> bool {
+    !matches!(tensor.device().as_dispatch(), burn::backend::DispatchDevice::Cube(_))
+}
+
+fn check_size(elements: usize) -> Result<(), String> {
+    if elements < ELEMENTS_MAX {
+        return Ok(());
+    }
+    Err(format!("{elements} elements are more than a kernel can count, {ELEMENTS_MAX}"))
+}
+
+fn words_of(body: &[u8]) -> impl Iterator<Item = u32> {
+    body.chunks_exact(4).map(|four| u32::from_le_bytes(std::array::from_fn(|i| four[i])))
+}
+
+fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
+    let len = words.len();
+    Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32))
+}
+
+fn read_words(tensor: Tensor<1, Int>) -> Result<Vec<u32>, String> {
+    let data = tensor.try_into_data().map_err(|error| error.to_string())?;
+    data.into_vec::<u32>().map_err(|error| format!("{error:?}"))
+}

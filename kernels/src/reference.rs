@@ -1,0 +1,57 @@
+//! The scalar truth: the format and its arithmetic in plain 32-bit integers, one element after the other.
+//!
+//! Invariants: no float operation at all (an f32 is its bits), no thread, no table, nothing that depends on a device. The
+//! quick host path and the kernels of `cube` are written for speed and must equal this, bit for bit.
+
+mod dense;
+mod outer;
+mod sparse;
+pub mod subtract;
+
+use crate::body::Form;
+use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
+use crate::{ApplyError, CHUNK, Codec, EncodeError, OuterStep, Term};
+
+/// The body of `values`, as [`crate::encode`] must give it. [elements] → `codec.body_bytes(elements)` bytes.
+///
+/// # Errors
+/// The first NaN or infinity.
+pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
+    let bits: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
+    if let Some(index) = bits.iter().position(|bits| bits & MAGNITUDE_MASK >= INFINITY_BITS) {
+        return Err(EncodeError::NonFinite { index });
+    }
+    let mut body = Vec::with_capacity(codec.body_bytes(values.len()));
+    for chunk in bits.chunks(CHUNK) {
+        match Form::of(codec) {
+            Form::Sparse(shape) => body.extend(sparse::encode(shape.k, chunk)),
+            Form::Dense(width) => body.extend(dense::encode(width, chunk)),
+            Form::Plain => body.extend(chunk.iter().flat_map(|bits| bits.to_le_bytes())),
+        }
+    }
+    Ok(body)
+}
+
+/// The outer step, as [`crate::apply`] must do it; codec `none`, which promises no bits, is taken from there.
+///
+/// # Errors
+/// As [`crate::apply`]; the state is then as it was.
+pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterStep) -> Result<(), ApplyError> {
+    if let Form::Plain = Form::of(codec) {
+        return crate::apply(codec, theta, terms, step);
+    }
+    let plan = crate::outer::plan(codec, theta.len(), terms, step)?;
+    let is_finite = |value: &f32| value.to_bits() & MAGNITUDE_MASK < INFINITY_BITS;
+    if let Some(index) = theta.iter().position(|value| !is_finite(value)) {
+        return Err(ApplyError::NonFiniteState { index });
+    }
+    let next = outer::next(codec, theta, &plan);
+    if let Some(index) = next.iter().position(|value| !is_finite(value)) {
+        return Err(ApplyError::Overflow { index });
+    }
+    theta.copy_from_slice(&next);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

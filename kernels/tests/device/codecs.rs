@@ -1,0 +1,100 @@
+//! Encoding and subtracting on the device.
+
+use kernels::{Codec, EncodeError, cube, reference};
+
+use crate::cases::{Kind, LENGTHS, Random, values};
+use crate::{assert_same, download, upload};
+
+fn check(codec: Codec, values: &[f32], what: &str) {
+    let body = cube::encode(codec, upload(values)).unwrap();
+    let expected = reference::encode(codec, values).unwrap();
+    if let Some(at) = (0..expected.len().max(body.len())).find(|&i| body.get(i) != expected.get(i)) {
+        panic!("{codec} {what}: byte {at} is {:?}, not {:?}", body.get(at), expected.get(at));
+    }
+    let mut residual = values.to_vec();
+    kernels::subtract(codec, &body, &mut residual).unwrap();
+    let found = download(cube::subtract(codec, &body, upload(values)).unwrap());
+    assert_same(&found, &residual, &format!("{codec} {what}, residual"));
+}
+
+#[test]
+fn every_hard_case_has_the_bytes_of_the_reference() {
+    for codec in Codec::ALL {
+        for kind in Kind::ALL {
+            for len in LENGTHS {
+                check(codec, &values(kind, len, len as u64), &format!("{kind:?} {len}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn mixed_kinds_have_the_bytes_of_the_reference() {
+    for seed in 0..20 {
+        let mut random = Random(seed);
+        let mut mixed = Vec::new();
+        while mixed.len() < 20_000 {
+            let kind = Kind::ALL[random.below(15) as usize];
+            mixed.extend(values(kind, 1 + random.below(700) as usize, random.next()));
+        }
+        for codec in Codec::ALL {
+            check(codec, &mixed, &format!("mixed, seed {seed}"));
+        }
+    }
+}
+
+#[test]
+fn more_cubes_than_one_axis_holds() {
+    // Above 65,535 segments of 1024; zeros but for a few, to keep the reference quick.
+    let mut values = vec![0.0f32; 65_540 * 1024 + 300];
+    let mut random = Random(7);
+    for _ in 0..5000 {
+        let at = random.below(values.len() as u64) as usize;
+        values[at] = random.bell();
+    }
+    let body = cube::encode(Codec::TopK64, upload(&values)).unwrap();
+    assert!(body == kernels::encode(Codec::TopK64, &values).unwrap());
+    let mut residual = values.clone();
+    kernels::subtract(Codec::TopK64, &body, &mut residual).unwrap();
+    assert_same(&download(cube::subtract(Codec::TopK64, &body, upload(&values)).unwrap()), &residual, "residual");
+}
+
+#[test]
+fn names_the_first_element_that_is_not_finite() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for index in [0, 63, 4096, 9999] {
+            let mut values = values(Kind::Normal, 10_000, 1);
+            values[index] = bad;
+            values[9999] = bad;
+            for codec in Codec::ALL {
+                assert_eq!(cube::encode(codec, upload(&values)), Err(EncodeError::NonFinite { index }));
+            }
+        }
+    }
+}
+
+#[test]
+fn refuses_bodies_that_do_not_decode() {
+    let values = values(Kind::Normal, 5000, 1);
+    for codec in Codec::ALL {
+        let body = cube::encode(codec, upload(&values)).unwrap();
+        let expected = kernels::subtract(codec, &body[1..], &mut values.clone()).unwrap_err();
+        assert_eq!(cube::subtract(codec, &body[1..], upload(&values)).err(), Some(expected));
+    }
+}
+
+#[test]
+fn the_work_of_other_operations_goes_in_and_out() {
+    // Queued by fusion before and after, with no synchronisation between.
+    let (a, b) = (values(Kind::SmallIntegers, 9000, 1), values(Kind::SmallIntegers, 9000, 2));
+    let sum: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a + b).collect();
+    let body = cube::encode(Codec::TopK64, upload(&a) + upload(&b)).unwrap();
+    assert!(body == reference::encode(Codec::TopK64, &sum).unwrap());
+    let left = cube::subtract(Codec::TopK64, &body, upload(&a) + upload(&b)).unwrap() * 2.0;
+    let mut expected = sum;
+    kernels::subtract(Codec::TopK64, &body, &mut expected).unwrap();
+    expected.iter_mut().for_each(|value| *value *= 2.0);
+    assert_same(&download(left), &expected, "residual");
+    let part = upload(&a).slice(100..5000);
+    assert!(cube::encode(Codec::TopK64, part).unwrap() == reference::encode(Codec::TopK64, &a[100..5000]).unwrap());
+}

@@ -1,0 +1,10 @@
+//! The host path against the format: an implementation of its own in exact numbers, hostile bytes, the hard cases.
+
+mod aggregate;
+#[path = "../shared/cases.rs"]
+mod cases;
+mod codecs;
+mod hostile;
+mod naive;
+mod scan;
+mod vectors;

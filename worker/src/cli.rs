@@ -1,0 +1,381 @@
+//! The command line: what can be asked of the program, and nothing of how it is done.
+//!
+//! Every flag that settles a run has a variable `COTRAIN_…` of the same meaning; a flag wins over its variable, the
+//! variable over the job file, the file over the default. Wrong use ends with code 2 and names what would do.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use kernels::Codec;
+use models::DeviceChoice;
+
+/// Train a transformer together: a swarm of workers and an aggregator that scores what they send.
+#[derive(Debug, Parser)]
+#[command(name = "cotrain", version, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What goes to the log on standard error, as `warn`, `info` or `target=level,…`.
+    #[arg(long, global = true, env = "COTRAIN_LOG", value_name = "FILTER", default_value = "warn")]
+    pub log: String,
+    /// End when standard input does: how the processes of `up` notice that it died.
+    #[arg(long, global = true, hide = true)]
+    pub stop_on_stdin_end: bool,
+}
+
+/// The roles and tools of the program.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train with a whole swarm on this machine: one aggregator and several workers as processes of their own.
+    Up(UpArgs),
+    /// Join a swarm with the invite that its aggregator printed.
+    Worker(WorkerArgs),
+    /// Lead a swarm: print an invite, score what the workers send, keep the run directory.
+    Aggregator(AggregatorArgs),
+    /// Write text from a checkpoint.
+    Generate(GenerateArgs),
+    /// Say before a launch what a job costs: parameters, memory, bytes per round, time per round.
+    Plan(PlanArgs),
+    /// Measure this machine.
+    #[command(subcommand)]
+    Bench(BenchCommand),
+    /// Check or convert checkpoints.
+    #[command(subcommand)]
+    Checkpoint(CheckpointCommand),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Show the devices, memory and text that a run here would use.
+    Doctor(DoctorArgs),
+}
+
+/// How results and progress are written to standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OutputFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What all nodes of a run agree on; each flag overrides the key of the job file.
+#[derive(Args, Clone, Debug, Default)]
+pub struct JobArgs {
+    /// The job as a TOML file; its keys are those that `config explain` lists.
+    #[arg(long, env = "COTRAIN_JOB", value_name = "FILE.toml")]
+    pub job: Option<PathBuf>,
+    /// Model preset, such as `tiny` or `small`.
+    #[arg(long, env = "COTRAIN_MODEL", value_name = "NAME")]
+    pub model: Option<String>,
+    /// Workers that the first round waits for.
+    #[arg(long, env = "COTRAIN_WORKERS", value_name = "N")]
+    pub workers: Option<u32>,
+    /// Rounds that end the run.
+    #[arg(long, env = "COTRAIN_ROUNDS", value_name = "N")]
+    pub rounds: Option<u64>,
+    /// Inner steps of a round.
+    #[arg(long, env = "COTRAIN_INNER_STEPS", value_name = "H")]
+    pub inner_steps: Option<u64>,
+    /// Codec of the contributions after the warm-up, such as `topk64-q2` or `dense-int8`.
+    #[arg(long, env = "COTRAIN_CODEC", value_name = "NAME")]
+    pub codec: Option<Codec>,
+    /// Rounds at the start that use the dense warm-up codec.
+    #[arg(long, env = "COTRAIN_WARMUP_ROUNDS", value_name = "N")]
+    pub warmup_rounds: Option<u64>,
+    /// Rounds between checkpoints; the last round always has one.
+    #[arg(long, env = "COTRAIN_CHECKPOINT_EVERY", value_name = "N")]
+    pub checkpoint_every: Option<u64>,
+    /// Seed of the initial parameters and of the assignment of data.
+    #[arg(long, env = "COTRAIN_SEED", value_name = "N")]
+    pub seed: Option<u64>,
+}
+
+/// Where a run's text and state come from and go to.
+#[derive(Args, Clone, Debug, Default)]
+pub struct RunArgs {
+    /// Text to train on: files (txt, md, sources, jsonl with a "text" field) or directories. Without it: the sources
+    /// of well-known crates in the cargo registry.
+    /// The variable COTRAIN_DATA holds paths separated as in PATH.
+    #[arg(long, value_name = "PATH", num_args = 1..)]
+    pub data: Vec<PathBuf>,
+    /// Start from a checkpoint in Hugging Face's form instead of fresh parameters.
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub init: Option<PathBuf>,
+    /// The run directory to create [default: runs/DATE-TIME].
+    #[arg(long, value_name = "DIR", conflicts_with = "resume")]
+    pub run_dir: Option<PathBuf>,
+    /// Continue the run in this directory.
+    #[arg(long, value_name = "RUN")]
+    pub resume: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The paths of `--data`, or of the variable `COTRAIN_DATA`; empty for the default text.
+    pub fn data_paths(&self) -> Vec<PathBuf> {
+        if !self.data.is_empty() {
+            return self.data.clone();
+        }
+        let variable = std::env::var_os("COTRAIN_DATA").unwrap_or_default();
+        std::env::split_paths(&variable).filter(|path| !path.as_os_str().is_empty()).collect()
+    }
+}
+
+/// Which device computes.
+#[derive(Args, Clone, Debug)]
+pub struct DeviceArgs {
+    /// auto, cpu, wgpu, wgpu:N, cuda or cuda:N. `auto` takes a GPU when there is one and never a software adapter.
+    #[arg(long, env = "COTRAIN_DEVICE", value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Fail rather than compute on the CPU.
+    #[arg(long, env = "COTRAIN_REQUIRE_GPU")]
+    pub require_gpu: bool,
+    /// CPU threads [default: all cores; under `up` an equal share of them for each worker].
+    #[arg(long, env = "COTRAIN_THREADS", value_name = "N", value_parser = positive)]
+    pub threads: Option<usize>,
+}
+
+/// The form of the output.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct OutputArgs {
+    /// For people or for programs.
+    #[arg(long, env = "COTRAIN_OUTPUT", value_enum, default_value_t = OutputFormat::Text)]
+    pub output: OutputFormat,
+}
+
+/// Arguments of `up`.
+#[derive(Args, Clone, Debug)]
+pub struct UpArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Text and directories.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Deaths of one process that are answered by starting it again.
+    #[arg(long, env = "MAX_FAILURES_PER_NODE", value_name = "N", default_value_t = 3)]
+    pub max_failures: u32,
+    /// Tokens of sample text at the end; 0 for none.
+    #[arg(long, value_name = "N", default_value_t = 160)]
+    pub sample_tokens: usize,
+}
+
+/// Arguments of `worker`.
+#[derive(Args, Clone, Debug)]
+pub struct WorkerArgs {
+    /// The string that the aggregator printed.
+    #[arg(env = "COTRAIN_INVITE", value_name = "INVITE")]
+    pub invite: String,
+    /// Where this worker keeps its key and its state between restarts [default: one per session under the user's
+    /// state directory].
+    #[arg(long, env = "COTRAIN_WORKER_DIR", value_name = "DIR")]
+    pub directory: Option<PathBuf>,
+    /// Where fetched text is kept [default: in the worker's directory].
+    #[arg(long, env = "COTRAIN_DATA_CACHE", value_name = "DIR")]
+    pub data_cache: Option<PathBuf>,
+    /// Where to listen for peers that fetch from here, as ADDRESS:PORT or a multiaddress; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:0", value_parser = listen_address)]
+    pub listen: Vec<String>,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `aggregator`.
+#[derive(Args, Clone, Debug)]
+pub struct AggregatorArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// Text and directories.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Where to listen, as ADDRESS:PORT or a multiaddress; port 0 takes a free one. May be given several times.
+    #[arg(long, env = "COTRAIN_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:0", value_parser = listen_address)]
+    pub listen: Vec<String>,
+    /// Multiaddresses to put into the invite instead of those listened on (behind a router).
+    #[arg(long, env = "LIBP2P_ANNOUNCE_ADDR", value_name = "MULTIADDR", value_delimiter = ',')]
+    pub announce: Vec<String>,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `generate`.
+#[derive(Args, Clone, Debug)]
+pub struct GenerateArgs {
+    /// A checkpoint: of a run or any in Hugging Face's form.
+    #[arg(long, value_name = "DIR")]
+    pub checkpoint: PathBuf,
+    /// The text to continue.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// Tokens to add at most.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub max_new_tokens: usize,
+    /// 0 always takes the likeliest token; higher is more varied.
+    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
+    pub temperature: f32,
+    /// Seed of the choice among tokens.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Clone, Debug)]
+pub struct PlanArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+    /// Leave out the time per round, which takes a few training steps to measure.
+    #[arg(long)]
+    pub no_probe: bool,
+}
+
+/// What `bench` can measure.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// Tokens per second of the training step.
+    Train(BenchTrainArgs),
+}
+
+/// Arguments of `bench train`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchTrainArgs {
+    /// Model preset.
+    #[arg(long, value_name = "NAME", default_value = "bench")]
+    pub model: String,
+    /// Sequences of a step.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
+    pub batch: usize,
+    /// Tokens of a sequence.
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
+    pub seq: usize,
+    /// Timed steps, after one that warms up.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
+    pub steps: usize,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// One JSON row a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What can be done with checkpoints.
+#[derive(Debug, Subcommand)]
+pub enum CheckpointCommand {
+    /// Check every file of a checkpoint against its manifest.
+    Verify {
+        /// The checkpoint's directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// The form of the output.
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Write a checkpoint's model and tokenizer alone, as Hugging Face lays them out.
+    Export {
+        /// The checkpoint's directory.
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+        /// The directory to create.
+        #[arg(value_name = "OUT")]
+        out: PathBuf,
+        /// Largest file; a larger model is written as shards with an index.
+        #[arg(long, value_name = "BYTES", default_value_t = SHARD_BYTES_MAX)]
+        shard_bytes_max: u64,
+    },
+}
+
+/// Largest file of an export unless told otherwise: what the hub's own tools use.
+pub const SHARD_BYTES_MAX: u64 = 5_000_000_000;
+
+/// What can be asked about the configuration.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Show each value and where it came from.
+    Explain(ExplainArgs),
+}
+
+/// Arguments of `config explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The job.
+    #[command(flatten)]
+    pub job: JobArgs,
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct DoctorArgs {
+    /// The device.
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Parses a number of at least one.
+fn positive(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("must be at least 1".to_owned()),
+        Ok(number) => Ok(number),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Takes a multiaddress as it is and turns `ADDRESS:PORT` into one.
+fn listen_address(text: &str) -> Result<String, String> {
+    if text.starts_with('/') {
+        return Ok(text.to_owned());
+    }
+    let address: std::net::SocketAddr = text.parse().map_err(|_| {
+        format!("{text:?} is neither ADDRESS:PORT, such as 0.0.0.0:4001, nor a multiaddress, such as /ip4/0.0.0.0/tcp/4001")
+    })?;
+    let family = if address.is_ipv4() { "ip4" } else { "ip6" };
+    Ok(format!("/{family}/{}/tcp/{}", address.ip(), address.port()))
+}
+
+/// Parses a finite temperature of at least zero.
+fn temperature(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Ok(_) => Err("must be a finite number, 0 or more".to_owned()),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests;

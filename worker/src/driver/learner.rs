@@ -1,0 +1,296 @@
+//! What the compute thread owns: the trainer, the residual, the state and the data, and a worker's part of a round.
+//!
+//! Invariants: what a message will announce is on the disk before it is returned from here; a training that is cut
+//! short leaves optimiser and residual as they were; the same round trained again from the same state gives the same
+//! payload, since everything that it depends on is kept.
+
+use std::time::Instant;
+
+use aggregator::job::{Exchange, Job};
+use aggregator::measure::{self, Context};
+use aggregator::payloads::Payloads;
+use aggregator::state::{OuterRule, State};
+use anyhow::Context as _;
+use kernels::{Codec, Compressor, Header, Saved, Term};
+use models::data::Split;
+use models::{OptimizerState, Trainer};
+use protocol::member::{ApplyRequest, Payload, Verification, VerifyRequest};
+use protocol::message::Timings;
+use protocol::{Assignment, Hash, Head, Parameters, Round, SessionId, WorkerId};
+use tokio_util::sync::CancellationToken;
+
+use super::keepsake::{Keepsake, Settled, Training, TrainingFacts};
+
+/// The compute thread's own things.
+pub(super) struct Learner {
+    pub(super) worker: WorkerId,
+    pub(super) session: SessionId,
+    pub(super) job: Job,
+    pub(super) parameters: Parameters,
+    pub(super) rule: OuterRule,
+    pub(super) split: Split,
+    pub(super) trainer: Trainer,
+    pub(super) compressor: Compressor,
+    pub(super) optimizer: OptimizerState,
+    pub(super) state: State,
+    pub(super) keepsake: Keepsake,
+    /// The payload whose verdict is still to come.
+    pub(super) pending: Option<TrainingFacts>,
+}
+
+/// Progress of the inner steps.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Progress {
+    pub(super) step: u64,
+    pub(super) steps: u64,
+    pub(super) loss: f64,
+    pub(super) tokens_per_s: f64,
+}
+
+/// A finished training: what to announce, and the file.
+pub(super) type Trained = (Payload, Vec<u8>);
+
+impl Learner {
+    /// Puts back what an earlier process kept. Returns the payload, when its verdict is still to come.
+    pub(super) fn restore(&mut self, training: Training, settled: Option<Settled>) -> anyhow::Result<Option<Vec<u8>>> {
+        let Training { facts, sum, optimizer, payload } = training;
+        let codec: Codec = facts.codec.parse()?;
+        self.optimizer = optimizer;
+        let verdict = settled.filter(|settled| settled.payload == facts.payload.hash);
+        let Some(verdict) = verdict else {
+            // Until the verdict the residual is not needed, and after it it follows from the sum.
+            self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
+            self.pending = Some(facts);
+            return Ok(Some(payload));
+        };
+        self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
+        let (_, body) = kernels::parse(&payload)?;
+        self.compressor.settle(codec, body, verdict.accepted)?;
+        Ok(None)
+    }
+
+    /// The worker's part of a round, up to the payload on the disk; nothing when `stop` came first.
+    pub(super) fn train(
+        &mut self,
+        round: Round,
+        head: &Head,
+        codec: &str,
+        stop: &CancellationToken,
+        progress: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Option<Trained>> {
+        let codec: Codec = codec.parse()?;
+        let assignment = self.assignment(head, round);
+        let work = self.work(&assignment, head);
+        if let Some(again) = self.sealed_again(round, head, codec, work)? {
+            return Ok(Some(again));
+        }
+        // What waits for a verdict that will not come was left out: it stays in the residual.
+        self.settle(None)?;
+        let started = Instant::now();
+        let Some(inner) = self.inner(&assignment, head, stop, progress)? else { return Ok(None) };
+        let inner_ms = millis(started);
+        let encoding = Instant::now();
+        let body = self.encode(codec, &inner)?;
+        let timings = Timings { inner_ms, encode_ms: millis(encoding) };
+        self.optimizer = inner.optimizer;
+        self.seal(round, head, codec, work, inner.tokens, timings, &body).map(Some)
+    }
+
+    /// Measures what a vote needs.
+    pub(super) fn verify(&mut self, request: &VerifyRequest, payloads: &Payloads) -> anyhow::Result<Verification> {
+        let context = Context { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
+        Ok(measure::verify(&mut self.trainer, &context, request, payloads)?)
+    }
+
+    /// Applies a committed round, settles the own payload and keeps both; the hash of the state and its bytes.
+    pub(super) fn apply(&mut self, request: &ApplyRequest, payloads: &Payloads) -> anyhow::Result<(Hash, Vec<u8>)> {
+        let manifest = &request.committed.manifest.body;
+        let codec: Codec = manifest.codec.parse()?;
+        let mut terms = Vec::new();
+        for term in &request.terms {
+            let bytes = payloads.get(&term.payload_hash);
+            let bytes = bytes.with_context(|| format!("payload {} is not held", term.payload_hash))?;
+            let (_, body) = kernels::parse(bytes)?;
+            terms.push(Term { body, weight: term.weight, clip: term.clip });
+        }
+        let mut next = self.state.clone();
+        self.rule.apply(codec, &mut next, &terms)?;
+        let accepted = request.own.filter(|own| own.accepted).map(|own| own.payload_hash);
+        self.settle(accepted)?;
+        let (hash, bytes) = (next.hash(), next.to_bytes());
+        if hash == request.head.state_hash {
+            self.keepsake.save_state(&request.head, &bytes)?;
+            self.state = next;
+        }
+        Ok((hash, bytes))
+    }
+
+    /// Takes a fetched state; what was learned from another one is forgotten, AdamW's state stays.
+    pub(super) fn replace(&mut self, head: &Head, bytes: &[u8]) -> anyhow::Result<()> {
+        let state = self.rule.parse_state(bytes, &head.state_hash, head.outer_steps)?;
+        if state.hash() != self.state.hash() {
+            self.compressor = new_compressor(&self.job, state.elements());
+            self.pending = None;
+        }
+        self.keepsake.save_state(head, bytes)?;
+        self.state = state;
+        Ok(())
+    }
+
+    /// The verdict on the pending payload, by the hash of the one that was accepted.
+    fn settle(&mut self, accepted: Option<Hash>) -> anyhow::Result<()> {
+        let Some(pending) = self.pending.take() else { return Ok(()) };
+        let payload = pending.payload.hash;
+        let accepted = accepted == Some(payload);
+        self.keepsake.save_verdict(&Settled { payload, accepted })?;
+        let codec: Codec = pending.codec.parse()?;
+        let training = self.keepsake.load_training()?.context("the pending payload is not on the disk")?;
+        let (_, body) = kernels::parse(&training.payload)?;
+        Ok(self.compressor.settle(codec, body, accepted)?)
+    }
+
+    /// A payload of the same work from the same state, made for a round that was abandoned, under the new round's header.
+    fn sealed_again(&mut self, round: Round, head: &Head, codec: Codec, work: Hash) -> anyhow::Result<Option<Trained>> {
+        let Some(pending) = &self.pending else { return Ok(None) };
+        if pending.base != head.state_hash || pending.codec != codec.name() || pending.work != work {
+            return Ok(None);
+        }
+        let training = self.keepsake.load_training()?.context("the pending payload is not on the disk")?;
+        if pending.round == round {
+            return Ok(Some((pending.payload, training.payload)));
+        }
+        let (tokens, timings) = (pending.payload.tokens, pending.payload.timings);
+        let (_, body) = kernels::parse(&training.payload)?;
+        self.seal(round, head, codec, work, tokens, timings, body).map(Some)
+    }
+
+    /// Puts the header before a body and keeps the result with the sum that it was taken from.
+    #[allow(clippy::too_many_arguments, reason = "the header's fields, each of another origin")]
+    fn seal(
+        &mut self,
+        round: Round,
+        head: &Head,
+        codec: Codec,
+        work: Hash,
+        tokens: u64,
+        timings: Timings,
+        body: &[u8],
+    ) -> anyhow::Result<Trained> {
+        let header = Header {
+            version: kernels::VERSION,
+            codec,
+            stage: 0,
+            stages: 1,
+            layout_hash: self.rule.layout().hash(),
+            base_hash: head.state_hash.0,
+            session: self.session.0,
+            round: round.0,
+            worker: self.worker.0,
+            tokens,
+            elements: self.rule.layout().elements as u64,
+        };
+        let file = kernels::seal(&header, body);
+        let payload = Payload { hash: Hash::of(&file), bytes: file.len() as u64, tokens, timings };
+        let (base, codec) = (head.state_hash, codec.name().to_owned());
+        let facts = TrainingFacts { round, base, codec, payload, work, step: self.optimizer.step };
+        let Saved { residual, accumulated } = self.compressor.save()?;
+        let training = Training {
+            facts: facts.clone(),
+            sum: accumulated.unwrap_or(residual),
+            optimizer: self.optimizer.clone(),
+            payload: file,
+        };
+        self.keepsake.save_training(&training)?;
+        self.pending = Some(facts);
+        Ok((payload, training.payload))
+    }
+
+    fn assignment(&self, head: &Head, round: Round) -> Assignment {
+        head.assignment(round, &self.parameters, self.split.training.len() as u64)
+    }
+
+    /// The work of a round as a hash: every window of every inner step, and where the schedule stands.
+    fn work(&self, assignment: &Assignment, head: &Head) -> Hash {
+        let windows = (0..self.parameters.inner_steps).map(|step| assignment.windows_of(&self.worker, step));
+        Hash::of_value("cotrain/work/1", &(head.outer_steps, windows.collect::<Vec<_>>()))
+    }
+
+    fn inner(
+        &mut self,
+        assignment: &Assignment,
+        head: &Head,
+        stop: &CancellationToken,
+        progress: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Option<Inner>> {
+        self.trainer.set_parameters(&self.state.theta)?;
+        match self.job.train.exchange {
+            Exchange::Gradient => self.one_gradient(assignment, progress).map(Some),
+            Exchange::PseudoGradient => self.inner_steps(assignment, head, stop, progress),
+        }
+    }
+
+    fn inner_steps(
+        &mut self,
+        assignment: &Assignment,
+        head: &Head,
+        stop: &CancellationToken,
+        progress: &mut dyn FnMut(Progress),
+    ) -> anyhow::Result<Option<Inner>> {
+        self.trainer.set_optimizer_state(self.optimizer.clone())?;
+        let schedule = self.job.schedule();
+        let steps = u64::from(self.parameters.inner_steps);
+        let (started, mut tokens) = (Instant::now(), 0);
+        for step in 0..self.parameters.inner_steps {
+            if stop.is_cancelled() {
+                return Ok(None);
+            }
+            let batch = self.split.training.batch(&indices(assignment.windows_of(&self.worker, step)))?;
+            let rate = schedule.learning_rate(head.outer_steps * steps + u64::from(step));
+            let report = self.trainer.inner_step(&batch, rate)?;
+            tokens += batch.predicted() as u64;
+            let tokens_per_s = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
+            progress(Progress { step: u64::from(step) + 1, steps, loss: report.loss, tokens_per_s });
+        }
+        let (base, local) = (None, self.trainer.parameters()?);
+        Ok(Some(Inner { base, local, tokens, optimizer: self.trainer.optimizer_state()? }))
+    }
+
+    /// With `exchange = "gradient"` what is exchanged is the gradient itself.
+    fn one_gradient(&mut self, assignment: &Assignment, progress: &mut dyn FnMut(Progress)) -> anyhow::Result<Inner> {
+        let started = Instant::now();
+        let batch = self.split.training.batch(&indices(assignment.windows_of(&self.worker, 0)))?;
+        let (loss, gradient) = self.trainer.gradient(&batch)?;
+        let tokens = batch.predicted() as u64;
+        let tokens_per_s = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
+        progress(Progress { step: 1, steps: 1, loss, tokens_per_s });
+        let local = vec![0.0; gradient.len()];
+        Ok(Inner { base: Some(gradient), local, tokens, optimizer: self.optimizer.clone() })
+    }
+
+    fn encode(&mut self, codec: Codec, inner: &Inner) -> anyhow::Result<Vec<u8>> {
+        let base = inner.base.as_deref().unwrap_or(&self.state.theta);
+        Ok(self.compressor.encode(codec, base, &inner.local)?)
+    }
+}
+
+/// What the inner steps lead to: the contribution is base − local.
+struct Inner {
+    /// The base, where it is not the state.
+    base: Option<Vec<f32>>,
+    local: Vec<f32>,
+    tokens: u64,
+    optimizer: OptimizerState,
+}
+
+/// A compressor that has learned nothing yet.
+pub(super) fn new_compressor(job: &Job, elements: usize) -> Compressor {
+    Compressor::new(elements, job.codec.error_feedback as f32)
+}
+
+fn indices(windows: Vec<u64>) -> Vec<usize> {
+    windows.into_iter().map(|window| window as usize).collect()
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
