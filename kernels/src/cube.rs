@@ -104,7 +104,7 @@ pub fn subtract(codec: Codec, body: &[u8], residual: Tensor<1>) -> Result<Tensor
 /// What the device says.
 pub fn read_floats(tensor: Tensor<1>) -> Result<Vec<f32>, String> {
     let data = tensor.try_into_data().map_err(|error| error.to_string())?;
-    data.into_vec::<f32>().map_err(|error| format!("{error:?}"))
+    data.try_into_vec::<f32>().map_err(|error| format!("{error:?}"))
 }
 
 /// A vector on a device, bit for bit. [elements]
@@ -184,5 +184,5 @@ fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
 
 fn read_words(tensor: Tensor<1, Int>) -> Result<Vec<u32>, String> {
     let data = tensor.try_into_data().map_err(|error| error.to_string())?;
-    data.into_vec::<u32>().map_err(|error| format!("{error:?}"))
+    data.try_into_vec::<u32>().map_err(|error| format!("{error:?}"))
 }

@@ -5,7 +5,9 @@
 //! after it has computed a sum correctly. burn's default device is never asked for: with a GPU runtime compiled in it
 //! names that GPU whether or not the machine has one.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, FloatDType};
+
+use crate::plain::Precision;
 
 mod choice;
 mod decision;
@@ -56,6 +58,14 @@ impl ComputeDevice {
         match self {
             Self::Cpu { threads } => *threads,
             Self::Burn { .. } => 1,
+        }
+    }
+
+    /// In what to train here: bf16 products where an accelerator computes in bf16, else f32 throughout.
+    pub fn best_precision(&self) -> Precision {
+        match self {
+            Self::Burn { device, .. } if device.supports_dtype(FloatDType::BF16) => Precision::Mixed,
+            _ => Precision::Full,
         }
     }
 

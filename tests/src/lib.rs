@@ -1,1 +1,17 @@
-//! To come.
+//! What the end-to-end tests share: the program as processes, their events, run directories, Python.
+//!
+//! Invariants: a test works on what a user has, the program and its files, never on a stand-in; every wait ends with a
+//! condition or at a deadline that says what was waited for; whatever a test starts ends with it, also when it fails.
+
+pub mod job;
+pub mod process;
+pub mod program;
+pub mod python;
+pub mod run;
+pub mod up;
+
+pub use job::{micro, parity, text};
+pub use program::{Output, cotrain};
+pub use python::python;
+pub use run::Place;
+pub use up::{Ended, Up};

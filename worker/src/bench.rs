@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use crate::cli::BenchTrainArgs;
 use crate::exit::WrongUse;
-use crate::output::text::{bytes, count};
 use crate::output;
+use crate::output::text::{bytes, count};
 
 /// One row of `bench train --json`.
 #[derive(Serialize)]

@@ -65,9 +65,7 @@ pub fn export(directory: &Path, out: &Path, shard_bytes_max: u64) -> anyhow::Res
     std::fs::create_dir_all(&temporary).with_context(|| format!("cannot create {}", temporary.display()))?;
     let written = huggingface::export(&temporary, &imported.config, &imported.parameters, &tokenizer, shard_bytes_max)
         .map_err(anyhow::Error::from)
-        .and_then(|()| {
-            std::fs::rename(&temporary, out).with_context(|| format!("cannot rename to {}", out.display()))
-        });
+        .and_then(|()| std::fs::rename(&temporary, out).with_context(|| format!("cannot rename to {}", out.display())));
     if written.is_err() {
         // Best effort: the error that matters is the first.
         let _ = std::fs::remove_dir_all(&temporary);

@@ -362,7 +362,9 @@ fn listen_address(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let address: std::net::SocketAddr = text.parse().map_err(|_| {
-        format!("{text:?} is neither ADDRESS:PORT, such as 0.0.0.0:4001, nor a multiaddress, such as /ip4/0.0.0.0/tcp/4001")
+        format!(
+            "{text:?} is neither ADDRESS:PORT, such as 0.0.0.0:4001, nor a multiaddress, such as /ip4/0.0.0.0/tcp/4001"
+        )
     })?;
     let family = if address.is_ipv4() { "ip4" } else { "ip6" };
     Ok(format!("/{family}/{}/tcp/{}", address.ip(), address.port()))

@@ -129,7 +129,8 @@ mod tests {
 
     fn explained(line: &[&str]) -> BTreeMap<String, (String, String)> {
         let matches = Cli::command().try_get_matches_from([&["cotrain", "config", "explain"], line].concat()).unwrap();
-        let Command::Config(ConfigCommand::Explain(arguments)) = Cli::from_arg_matches(&matches).unwrap().command else {
+        let Command::Config(ConfigCommand::Explain(arguments)) = Cli::from_arg_matches(&matches).unwrap().command
+        else {
             panic!()
         };
         rows(&arguments, &matches).unwrap().into_iter().map(|row| (row.key, (row.value, row.source))).collect()

@@ -72,7 +72,11 @@ fn continuation(sampling: &Sampling) -> anyhow::Result<String> {
     let directory = newest(&sampling.checkpoint)?;
     let Imported { config, parameters, tokenizer } = load(&directory)?;
     let tokenizer = tokenizer.with_context(|| {
-        format!("{} has no tokenizer.json, and its vocabulary of {} is not that of bytes", directory.display(), config.vocab_size)
+        format!(
+            "{} has no tokenizer.json, and its vocabulary of {} is not that of bytes",
+            directory.display(),
+            config.vocab_size
+        )
     })?;
     let device = models::survey(&sampling.device.device, sampling.device.require_gpu, sampling.device.threads)?.chosen;
     let mut trainer = Trainer::new(&config, &device, TrainerOptions { micro_batch: 1, ..TrainerOptions::default() })?;
@@ -117,7 +121,8 @@ pub fn newest(directory: &Path) -> anyhow::Result<PathBuf> {
             return Ok(checkpoints.join(name));
         }
     }
-    let message = format!("{} holds neither a checkpoint (no config.json) nor a run with checkpoints", directory.display());
+    let message =
+        format!("{} holds neither a checkpoint (no config.json) nor a run with checkpoints", directory.display());
     Err(WrongUse(message).into())
 }
 

@@ -41,7 +41,9 @@ fn state_directory() -> anyhow::Result<PathBuf> {
     let state = set("XDG_STATE_HOME")
         .or_else(|| set("LOCALAPPDATA"))
         .or_else(|| std::env::home_dir().map(|home| home.join(".local").join("state")));
-    Ok(state.context("no home directory is known; name a place for the worker's state with --directory")?.join("cotrain"))
+    Ok(state
+        .context("no home directory is known; name a place for the worker's state with --directory")?
+        .join("cotrain"))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {

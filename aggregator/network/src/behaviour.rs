@@ -7,10 +7,12 @@
 use std::time::Duration;
 
 use libp2p::{
-    Swarm, Transport,
+    PeerId, Swarm, Transport,
     connection_limits::{self, ConnectionLimits},
-    core::upgrade::Version,
-    dns, identify, noise, ping,
+    core::{muxing::StreamMuxerBox, transport::Boxed, upgrade::Version},
+    dns, identify,
+    identity::Keypair,
+    noise, ping,
     request_response::{self, ProtocolSupport},
     swarm::{self, NetworkBehaviour},
     tcp, yamux,
@@ -50,13 +52,7 @@ pub(crate) fn network_name(network_id: &NetworkId) -> String {
 /// Builds the swarm of a node; it neither listens nor dials yet.
 pub(crate) fn swarm(config: &NetworkConfig) -> Result<Swarm<Behaviour>, StartError> {
     let keypair = identity::keypair(config.secret).map_err(StartError::Transport)?;
-    let noise = noise::Config::new(&keypair).map_err(|error| StartError::Transport(error.to_string()))?;
-    // Without a readable resolver configuration only names stop working; numeric addresses must still do.
-    let resolving = dns::tokio::Transport::system(tcp_transport()).unwrap_or_else(|error| {
-        tracing::warn!(%error, "no resolver configuration; only numeric addresses can be dialled");
-        dns::tokio::Transport::custom(tcp_transport(), dns::ResolverConfig::default(), dns::ResolverOpts::default())
-    });
-    let transport = resolving.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed();
+    let transport = transport(&keypair).map_err(StartError::Transport)?;
     let swarm_config = swarm::Config::with_tokio_executor()
         .with_substream_upgrade_protocol_override(Version::V1Lazy) // saves a round trip for every request
         .with_idle_connection_timeout(config.idle_max);
@@ -64,11 +60,22 @@ pub(crate) fn swarm(config: &NetworkConfig) -> Result<Swarm<Behaviour>, StartErr
     Ok(Swarm::new(transport, behaviour(config, &keypair)?, local, swarm_config))
 }
 
+/// Connections of a node: TCP, encrypted and authenticated by Noise, multiplexed by Yamux.
+pub(crate) fn transport(keypair: &Keypair) -> Result<Boxed<(PeerId, StreamMuxerBox)>, String> {
+    let noise = noise::Config::new(keypair).map_err(|error| error.to_string())?;
+    // Without a readable resolver configuration only names stop working; numeric addresses must still do.
+    let resolving = dns::tokio::Transport::system(tcp_transport()).unwrap_or_else(|error| {
+        tracing::warn!(%error, "no resolver configuration; only numeric addresses can be dialled");
+        dns::tokio::Transport::custom(tcp_transport(), dns::ResolverConfig::default(), dns::ResolverOpts::default())
+    });
+    Ok(resolving.upgrade(Version::V1Lazy).authenticate(noise).multiplex(yamux::Config::default()).boxed())
+}
+
 fn tcp_transport() -> tcp::tokio::Transport {
     tcp::tokio::Transport::new(tcp::Config::new().nodelay(true))
 }
 
-fn behaviour(config: &NetworkConfig, keypair: &libp2p::identity::Keypair) -> Result<Behaviour, StartError> {
+fn behaviour(config: &NetworkConfig, keypair: &Keypair) -> Result<Behaviour, StartError> {
     let identify = identify::Config::new(network_name(&config.network_id), keypair.public())
         .with_agent_version(concat!("cotrain/", env!("CARGO_PKG_VERSION")).into())
         .with_hide_listen_addrs(true)

@@ -23,6 +23,9 @@ use crate::{
 
 /// Pieces asked of all holders at once.
 const PIECES_IN_FLIGHT_MAX: usize = 16;
+/// First deadline of a piece from a holder; it doubles with each failure up to [`crate::NetworkConfig::piece_deadline`],
+/// so that a holder that hangs is left soon and one that is slow gets its time.
+const PIECE_DEADLINE_FIRST: Duration = Duration::from_secs(10);
 /// How often a holder may say that it has not got the blob, before it is believed.
 const MISSING_MAX: u32 = 4;
 
@@ -126,8 +129,7 @@ impl<'a> Transfer<'a> {
                 self.wait_for_holder().await?;
                 continue;
             };
-            let worker = self.holders[index].worker;
-            match self.list_from(worker).await {
+            match self.list_from(index).await {
                 Ok(partial) => {
                     self.partial = Some(partial);
                     return Ok(());
@@ -137,9 +139,9 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    async fn list_from(&self, worker: WorkerId) -> Result<Partial, Setback> {
+    async fn list_from(&self, holder: usize) -> Result<Partial, Setback> {
         let lied = |error: protocol::pieces::PieceError| Setback::Lied(error.to_string());
-        let first = self.ask(worker, 0, true).await?;
+        let first = self.ask(holder, 0, true).await?;
         if first.len > self.bytes_max {
             return Err(Setback::Lied(format!(
                 "it announces {} bytes, at most {} are taken",
@@ -149,7 +151,7 @@ impl<'a> Transfer<'a> {
         let list = PieceList::verified(self.hash, first.len, first.values()).map_err(lied)?;
         list.verify_piece(0, &first.bytes).map_err(lied)?;
         let last_index = u32::try_from(list.pieces() - 1).map_err(|error| Setback::Lied(error.to_string()))?;
-        let last = if last_index == 0 { first.clone() } else { self.ask(worker, last_index, false).await? };
+        let last = if last_index == 0 { first.clone() } else { self.ask(holder, last_index, false).await? };
         list.verify_piece(last_index, &last.bytes).map_err(lied)?;
         let mut partial = Partial::new(list);
         partial.store(0, &first.bytes).map_err(lied)?;
@@ -187,7 +189,7 @@ impl<'a> Transfer<'a> {
             let Some(index) = todo.pop_front() else { return };
             self.holders[holder].in_flight += 1;
             let (network, hash, worker) = (self.network, self.hash, self.holders[holder].worker);
-            let deadline = self.piece_deadline();
+            let deadline = self.piece_deadline(holder);
             let request = PieceRequest { hash, index, with_list: false };
             flights.push(Box::pin(async move { (holder, index, ask(network, worker, request, deadline).await) }));
         }
@@ -282,13 +284,15 @@ impl<'a> Transfer<'a> {
         self.check_deadline()
     }
 
-    async fn ask(&self, worker: WorkerId, index: u32, with_list: bool) -> Result<PieceFrame, Setback> {
+    async fn ask(&self, holder: usize, index: u32, with_list: bool) -> Result<PieceFrame, Setback> {
         let request = PieceRequest { hash: self.hash, index, with_list };
-        ask(self.network, worker, request, self.piece_deadline()).await
+        ask(self.network, self.holders[holder].worker, request, self.piece_deadline(holder)).await
     }
 
-    fn piece_deadline(&self) -> Duration {
-        (self.deadline.saturating_duration_since(Instant::now())).min(self.network.config().piece_deadline)
+    fn piece_deadline(&self, holder: usize) -> Duration {
+        let patience = PIECE_DEADLINE_FIRST.saturating_mul(1 << self.holders[holder].failures.min(16));
+        let left = self.deadline.saturating_duration_since(Instant::now());
+        left.min(patience).min(self.network.config().piece_deadline)
     }
 
     fn is_complete(&self) -> bool {

@@ -13,6 +13,7 @@
 //! - A peer is who its key says: the connection's identity is the worker's ed25519 key.
 
 mod behaviour;
+pub mod bench;
 mod blobs;
 pub mod config;
 mod driver;

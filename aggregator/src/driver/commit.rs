@@ -45,6 +45,8 @@ pub(super) struct RoundClock {
     pub(super) score_ms: f64,
     /// The exact aggregate and outer step.
     pub(super) apply_ms: f64,
+    /// When the voters were asked to measure again and to sign.
+    pub(super) voting_since_ms: Option<u64>,
 }
 
 impl RoundClock {
@@ -59,11 +61,13 @@ impl RoundClock {
         self.encode_ms = self.encode_ms.max(timings.encode_ms);
     }
 
-    /// Where the round's time went; what is no one's own is the exchange.
+    /// Where the round's time went. The voters' re-evaluation belongs to the score; what is no one's own is the exchange.
     pub(super) fn timings(&self, now_ms: u64, evaluate_ms: f64) -> TimingsMs {
         let (inner, encode) = (self.inner_ms as f64, self.encode_ms as f64);
         let total = now_ms.saturating_sub(self.began_ms) as f64;
-        let exchange = (total - inner - encode - self.score_ms - self.apply_ms).max(0.0);
-        TimingsMs { inner, encode, exchange, score: self.score_ms + evaluate_ms, apply: self.apply_ms }
+        let voting_ms = self.voting_since_ms.map_or(0.0, |since| now_ms.saturating_sub(since) as f64);
+        let judged_ms = self.score_ms + voting_ms;
+        let exchange = (total - inner - encode - judged_ms - self.apply_ms).max(0.0);
+        TimingsMs { inner, encode, exchange, score: judged_ms + evaluate_ms, apply: self.apply_ms }
     }
 }

@@ -308,6 +308,7 @@ impl Session {
     fn note(&mut self, event: &CoreEvent) {
         match event {
             CoreEvent::Started { .. } => self.clock = RoundClock::start(self.now().0),
+            CoreEvent::Phase { phase: "voting", .. } => self.clock.voting_since_ms = Some(self.now().0),
             CoreEvent::Committed { timings, .. } => self.clock.worker(*timings),
             CoreEvent::BelowQuorum { live, need } => {
                 let message = format!("{live} voters are here and {need} are needed: no round begins until they return");

@@ -37,7 +37,7 @@ pub(super) fn encode_dense(
             if largest >= 0x7f80_0000u32 && fault == 0u32 {
                 fault = block * 64u32 + first_fault(values, first, elements) + 1u32;
             }
-            let q = comptime!((1 << (code_bits - 1)) - 1);
+            let q = comptime!((1u32 << (code_bits - 1)) - 1);
             let exact = bf16_of_ratio(significand_of(largest), q, exponent_of(largest), true);
             let scale = min(exact, scale_max);
             scales = scales | (scale << (16u32 * half));
@@ -91,8 +91,8 @@ fn code_word(values: &[u32], first: u32, elements: u32, word: u32, scale: u32, #
     let mut codes = 0u32;
     for place in 0..per_word {
         let own = bits_of(values, first + word * per_word + place, elements);
-        let code = quantise(own, scale, comptime!((1 << (code_bits - 1)) - 1));
-        codes = codes | ((code & comptime!((1 << code_bits) - 1)) << (place * code_bits));
+        let code = quantise(own, scale, comptime!((1u32 << (code_bits - 1)) - 1));
+        codes = codes | ((code & comptime!((1u32 << code_bits) - 1)) << (place * code_bits));
     }
     codes
 }

@@ -13,7 +13,7 @@ use crate::codec::chunks;
 
 /// What the kernels add to a backend.
 #[backend_extension(Cube, Fusion)]
-pub trait KernelOps: Backend {
+pub(super) trait KernelOps: Backend {
     /// Encoded chunks with their status words.
     #[fusion(meta = |values, codec| encoded(values, codec))]
     fn kernels_encode(values: FloatTensor<Self>, codec: Codec) -> IntTensor<Self>;

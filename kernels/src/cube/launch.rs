@@ -66,7 +66,7 @@ pub(super) fn encode(values: CubeTensor, codec: Codec) -> CubeTensor {
 
 /// What an aggregate needs besides the state.
 #[derive(Clone, Copy, Debug)]
-pub struct Aggregate {
+pub(super) struct Aggregate {
     /// How the bodies are encoded.
     pub codec: Codec,
     /// How many bodies there are.
@@ -165,4 +165,18 @@ fn units(client: &Client) -> u32 {
 fn cubes(count: usize) -> CubeCount {
     let row = count.clamp(1, CUBES_MAX);
     CubeCount::Static(row as u32, count.div_ceil(row) as u32, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_cubes_hold_them_all_within_the_limit() {
+        for count in [1, 2, CUBES_MAX - 1, CUBES_MAX, CUBES_MAX + 1, 3 * CUBES_MAX + 5] {
+            let CubeCount::Static(x, y, z) = cubes(count) else { panic!("a static count") };
+            assert!(x as usize <= CUBES_MAX && y as usize <= CUBES_MAX && z == 1);
+            assert!(x as usize * y as usize >= count);
+        }
+    }
 }

@@ -135,7 +135,7 @@ pub(super) fn apply_dense(
             }
             let own = theta[index as usize];
             // E = top − 119 or − 123; q·2^(E − 18) is q·2^(scale − 150).
-            let scale = top + comptime!(if code_bits == 8 { 13 } else { 9 });
+            let scale = top + comptime!(if code_bits == 8 { 13u32 } else { 9u32 });
             let result = stepped(own, sum, max(weight_sum, 1u32), scale);
             next[index as usize] = result;
             fault = min(fault, fault_of(own, result, row));
@@ -182,7 +182,7 @@ fn dense_fixed(code: i32, scale: u32, factor: u32, top: u32, #[comptime] code_bi
     if scale >= FLOOR {
         let magnitude = select(code < 0i32, -code, code) as u32;
         let product = factor * (magnitude * bf16_significand_of(scale));
-        let shift = comptime!(if code_bits == 8 { 13 } else { 9 });
+        let shift = comptime!(if code_bits == 8 { 13u32 } else { 9u32 });
         fixed = shift_to_nearest(product, shift + top - bf16_exponent_of(scale));
     }
     fixed
@@ -200,7 +200,7 @@ pub(super) fn index_of(bodies: &[u32], body: u32, entry: u32, #[comptime] k: u32
         low = low | (bodies[(word + 1u32) as usize] << (32u32 - shift));
     }
     let high = position_of(bodies, body + comptime!(k * low_bits / 32), entry, k) - entry;
-    (high << low_bits) | (low & comptime!((1 << low_bits) - 1))
+    (high << low_bits) | (low & comptime!((1u32 << low_bits) - 1))
 }
 
 /// The position of one number `entry` of the high field.
@@ -249,8 +249,8 @@ pub(super) fn dense_code(bodies: &[u32], body: u32, inside: u32, #[comptime] cod
     let per_word = comptime!(32 / code_bits);
     let word = bodies[(body + 32u32 + inside / per_word) as usize];
     let shift = (inside & comptime!(32 / code_bits - 1)) * code_bits;
-    let raw = (word >> shift) & comptime!((1 << code_bits) - 1);
-    let sign = comptime!(1 << (code_bits - 1));
+    let raw = (word >> shift) & comptime!((1u32 << code_bits) - 1);
+    let sign = comptime!(1u32 << (code_bits - 1));
     ((raw ^ sign) as i32) - comptime!(1i32 << (code_bits - 1))
 }
 

@@ -43,15 +43,14 @@ pub(super) fn encode_sparse(
         let out = chunk * comptime!(code_end + 2);
         let mut word = UNIT_POS;
         while word < code_end {
-            let mut value = 0u32;
+            let at = (out + word) as usize;
             if word < low_words {
-                value = low_word(&picked, word, k, low_bits);
+                words[at] = low_word(&picked, word, k, low_bits);
             } else if word < high_end {
-                value = high_word(&picked, word - low_words, k, low_bits);
+                words[at] = high_word(&picked, word - low_words, k, low_bits);
             } else {
-                value = code_word(&picked, &bits, word - high_end, top, count, sum, real);
+                words[at] = code_word(&picked, &bits, word - high_end, top, count, sum, real);
             }
-            words[(out + word) as usize] = value;
             word += units;
         }
         if UNIT_POS == 0u32 {
@@ -211,7 +210,7 @@ fn low_word(picked: &Shared<[u32]>, word: u32, #[comptime] k: u32, #[comptime] l
     let mut entry = from / low_bits;
     let mut value = 0u32;
     while entry <= last {
-        let low = picked[entry as usize] & comptime!((1 << low_bits) - 1);
+        let low = picked[entry as usize] & comptime!((1u32 << low_bits) - 1);
         let at = entry * low_bits;
         if at >= from {
             value = value | (low << (at - from));

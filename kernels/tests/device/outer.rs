@@ -64,6 +64,25 @@ fn the_state_is_that_of_the_reference_on_mixed_kinds() {
 }
 
 #[test]
+fn differences_that_cancel_into_subnormals_are_exact() {
+    for codec in EXACT {
+        let bodies = vec![(encode(codec, &values(Kind::Tiny, 5000, 1)).unwrap(), 1, 256)];
+        let step = OuterStep { alpha: 256, rho: (0, 1) };
+        let mut theta = vec![0.0; 5000];
+        reference::apply(codec, &mut theta, &terms(&bodies), &step).unwrap();
+        // A few units in the last place beside what will be subtracted.
+        let mut random = Random(3);
+        for value in &mut theta {
+            *value = f32::from_bits((-*value).to_bits() ^ random.below(8) as u32);
+        }
+        let mut next = theta.clone();
+        reference::apply(codec, &mut next, &terms(&bodies), &step).unwrap();
+        assert!(next.iter().filter(|value| value.is_subnormal()).count() > 10, "{codec}");
+        check(codec, &theta, &bodies, &step, "cancellation");
+    }
+}
+
+#[test]
 fn sixty_four_payloads_at_the_extremes() {
     for codec in EXACT {
         for magnitude in [f32::MAX, 1.0, 2f32.powi(-100), 2f32.powi(-99), f32::from_bits(1)] {

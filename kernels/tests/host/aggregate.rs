@@ -110,6 +110,19 @@ fn sixty_four_payloads_at_the_extremes_do_not_overflow() {
 }
 
 #[test]
+fn differences_that_cancel_into_subnormals_are_exact() {
+    for codec in EXACT {
+        let bodies = vec![(encode(codec, &values(Kind::Tiny, 5000, 1)).unwrap(), 1, 256)];
+        let step = OuterStep { alpha: 256, rho: (0, 1) };
+        let mut case = Case { codec, theta: vec![0.0; 5000], bodies, step };
+        let mut random = Random(3);
+        let beside = |value: f32| f32::from_bits((-value).to_bits() ^ random.below(8) as u32);
+        case.theta = case.check().into_iter().map(beside).collect();
+        assert!(case.check().iter().filter(|value| value.is_subnormal()).count() > 10, "{codec}");
+    }
+}
+
+#[test]
 fn the_largest_and_smallest_magnitudes_meet_in_one_chunk() {
     for codec in EXACT {
         let large = encode(codec, &vec![f32::MAX; 100]).unwrap();

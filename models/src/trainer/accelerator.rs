@@ -13,7 +13,7 @@ use crate::config::ModelConfig;
 use crate::error::ModelError;
 use crate::layout::Layout;
 use crate::optimizer::{AdamWConfig, OptimizerState};
-use crate::plain::PlainModel;
+use crate::plain::{PlainModel, Precision};
 
 /// Sequences are padded to a multiple of this before a forward pass without loss, so that a text that grows token by
 /// token does not compile a kernel for each of its lengths.
@@ -22,6 +22,8 @@ const LENGTH_STEP: usize = 64;
 /// Model, parameters and optimiser on the device.
 pub(super) struct Accelerator {
     model: PlainModel,
+    /// Evaluates in f32 whatever the training multiplies in, since others recompute its losses.
+    evaluator: PlainModel,
     device: Device,
     description: String,
     context: usize,
@@ -49,6 +51,7 @@ impl Accelerator {
             let zeros = Tensor::<1>::zeros([elements], device);
             Ok(Self {
                 model: PlainModel::new(config, device, options.precision),
+                evaluator: PlainModel::new(config, device, Precision::Full),
                 device: device.clone(),
                 description: description.to_owned(),
                 context: config.max_position_embeddings,
@@ -122,7 +125,8 @@ impl Accelerator {
         let flat = self.evaluated(flat);
         let mut losses = Vec::with_capacity(batch.sequences);
         for (part, _) in micro_batches(batch, micro_batch) {
-            let part = guard(&self.description, || read(self.model.sequence_losses(&flat, &part), &self.description))?;
+            let part =
+                guard(&self.description, || read(self.evaluator.sequence_losses(&flat, &part), &self.description))?;
             losses.extend(part.into_iter().map(f64::from));
         }
         Ok(losses)
@@ -135,7 +139,7 @@ impl Accelerator {
         let mut padded = tokens.to_vec();
         padded.resize(tokens.len().next_multiple_of(LENGTH_STEP).min(self.context), 0);
         guard(&self.description, || {
-            let rows = self.model.logits(&flat, &padded).slice([first..tokens.len(), 0..self.vocabulary]);
+            let rows = self.evaluator.logits(&flat, &padded).slice([first..tokens.len(), 0..self.vocabulary]);
             let elements = (tokens.len() - first) * self.vocabulary;
             read(rows.reshape([elements]), &self.description)
         })

@@ -120,6 +120,23 @@ fn sequence_losses_average_to_the_loss_and_leave_the_parameters_alone() {
 }
 
 #[test]
+fn mixed_precision_trains_and_evaluates_in_f32() {
+    let options = TrainerOptions { precision: Precision::Mixed, ..TrainerOptions::default() };
+    let mut mixed = Trainer::new(&config(), &flex(), options).unwrap();
+    let flat = initialize(&config(), 1);
+    mixed.set_parameters(&flat).unwrap();
+    let exact = trainer(&flex(), 8).sequence_losses(&flat, &batch(0)).unwrap();
+    assert_eq!(mixed.sequence_losses(&flat, &batch(0)).unwrap(), exact);
+    let before = mixed.inner_step(&batch(0), 1e-2).unwrap().loss;
+    let rounded = before - exact.iter().sum::<f64>() / 5.0;
+    assert!(rounded != 0.0 && rounded.abs() < 1e-2, "{rounded}");
+    for _ in 0..10 {
+        mixed.inner_step(&batch(0), 1e-2).unwrap();
+    }
+    assert!(mixed.gradient(&batch(0)).unwrap().0 < before - 0.1);
+}
+
+#[test]
 fn the_next_logits_are_the_last_row() {
     let tokens: Vec<u32> = (0..70).map(|index| index % 32).collect();
     let own = initialize(&config(), 1);

@@ -95,7 +95,12 @@ fn quantities_have_units_a_reader_knows() {
 
 #[test]
 fn a_rejected_contribution_shows_its_reason() {
-    let rejected = ContributionLine { score: 12, verdict: "rejected".into(), reason: "low usefulness".into(), ..Default::default() };
+    let rejected = ContributionLine {
+        score: 12,
+        verdict: "rejected".into(),
+        reason: "low usefulness".into(),
+        ..Default::default()
+    };
     let round = RoundCommitted { round: 3, contributions: vec![rejected], ..Default::default() };
     let text = describe(&Event::Round(round)).unwrap();
     assert!(text.contains("12 (low usefulness)"), "{text}");
@@ -103,7 +108,8 @@ fn a_rejected_contribution_shows_its_reason() {
 
 #[test]
 fn the_invite_is_printed_as_the_command_that_uses_it() {
-    let listening = Listening { invite: "cotrain1abc".into(), addresses: vec!["/ip4/1.2.3.4/tcp/5".into()], ..Default::default() };
+    let listening =
+        Listening { invite: "cotrain1abc".into(), addresses: vec!["/ip4/1.2.3.4/tcp/5".into()], ..Default::default() };
     let text = describe(&Event::Listening(listening)).unwrap();
     assert!(text.contains("cotrain worker cotrain1abc"), "{text}");
 }

@@ -37,8 +37,7 @@ pub fn describe(event: &Event) -> Option<String> {
 /// The devices that were found and the choice among them.
 pub fn describe_devices(devices: &Devices) -> String {
     let mut text = format!("devices: {}", devices.found.join(", "));
-    let threads = if devices.threads == 1 { "1 thread".to_owned() } else { format!("{} threads", devices.threads) };
-    let _ = write!(text, "\n  using {} ({threads})", devices.chosen);
+    let _ = write!(text, "\n  using {}", devices.chosen);
     for reason in &devices.reasons {
         let _ = write!(text, "\n  {reason}");
     }

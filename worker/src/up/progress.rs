@@ -119,7 +119,9 @@ impl<W: Write> Progress<W> {
     fn line(&mut self, role: Role, event: &Event) -> Option<String> {
         match (role, event) {
             (_, Event::Warning(_)) => Some(format!("{role}: {}", describe(event)?)),
-            (Role::Worker(_), Event::Devices(_)) if !std::mem::replace(&mut self.devices_shown, true) => describe(event),
+            (Role::Worker(_), Event::Devices(_)) if !std::mem::replace(&mut self.devices_shown, true) => {
+                describe(event)
+            }
             (Role::Worker(_), _) | (Role::Aggregator, Event::Devices(_)) => None,
             (_, Event::Process(_)) => None,
             // Nobody needs to join by hand, and the report names the checkpoint.
@@ -161,8 +163,13 @@ mod tests {
     }
 
     fn round() -> Event {
-        let contribution =
-            |score| ContributionLine { bytes: 19_500, tokens: 10_240, score, verdict: "accepted".into(), ..Default::default() };
+        let contribution = |score| ContributionLine {
+            bytes: 19_500,
+            tokens: 10_240,
+            score,
+            verdict: "accepted".into(),
+            ..Default::default()
+        };
         Event::Round(RoundCommitted {
             round: 7,
             eval_loss: Some(2.5),
@@ -180,7 +187,8 @@ mod tests {
 
     #[test]
     fn devices_are_shown_once_however_many_workers_there_are() {
-        let devices = || Event::Devices(Devices { found: vec!["CPU".into()], chosen: "CPU".into(), ..Default::default() });
+        let devices =
+            || Event::Devices(Devices { found: vec!["CPU".into()], chosen: "CPU".into(), ..Default::default() });
         let roles = [Role::Aggregator, Role::Worker(1), Role::Worker(2)];
         let text = shown(Form::Lines, &roles.map(|role| (role, devices())));
         assert_eq!(text.matches("devices").count(), 1, "{text}");

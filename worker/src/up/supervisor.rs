@@ -167,7 +167,8 @@ mod tests {
         let mut supervisor = Supervisor::new(3, 2);
         for attempt in 1..=2 {
             let decision = supervisor.ended(Role::Worker(1), &killed());
-            let expected = Decision::Restart { after_ms: RESTART_AFTER_MS * attempt, reason: "worker-1 was killed".into() };
+            let expected =
+                Decision::Restart { after_ms: RESTART_AFTER_MS * attempt, reason: "worker-1 was killed".into() };
             assert_eq!(decision, expected);
         }
         assert!(matches!(supervisor.ended(Role::Worker(1), &killed()), Decision::Lost { .. }));

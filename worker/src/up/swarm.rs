@@ -141,7 +141,8 @@ impl<'a, W: Write> Swarm<'a, W> {
         let recipe = self.settings.recipe(role, self.listening.as_ref());
         let handle = child::start(&recipe, role, self.report_to.clone())
             .with_context(|| format!("cannot start {role} ({})", recipe.program.display()))?;
-        let started = Event::Process(output::Process { role: role.kind().to_owned(), ordinal: role.ordinal(), pid: handle.pid });
+        let started =
+            Event::Process(output::Process { role: role.kind().to_owned(), ordinal: role.ordinal(), pid: handle.pid });
         let process = Process { handle, was_up: false, finished: false, message: None, wrong_use: false };
         self.processes.insert(role, process);
         Ok(self.progress.event(role, &started)?)

@@ -244,6 +244,7 @@ impl Peer {
 
     pub(crate) fn connected(&mut self, inbound: bool, admitted: bool, now: Instant) {
         self.dialing = None;
+        self.last_failure = "connected, but it has not answered yet".into();
         self.inbound = inbound;
         if inbound && !admitted && self.addresses.is_empty() {
             self.close_at.get_or_insert(now + STRANGER_GRACE);

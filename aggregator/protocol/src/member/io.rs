@@ -64,7 +64,8 @@ pub enum MemberAction {
     },
     /// Measure what a vote needs; then call [`super::Member::verified`] or [`super::Member::verify_failed`].
     Verify(VerifyRequest),
-    /// The round is abandoned: the payload did not enter, its residual stays whole.
+    /// The payload entered no aggregate, since the round was abandoned or went on without it: the residual keeps it. What was
+    /// trained may serve again in a later round from the same head.
     Settle {
         /// The round.
         round: Round,

@@ -49,6 +49,10 @@ impl Member {
 
     /// Says again what belongs to the open round; the aggregator says again what it has said.
     pub(super) fn resync(&mut self) {
+        if self.holds_last_state() {
+            self.finished.clone_from(&self.head);
+            return self.finish();
+        }
         let round = self.open.round;
         if self.open.over || round == Round(0) {
             return;

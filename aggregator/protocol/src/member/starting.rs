@@ -73,8 +73,11 @@ impl Member {
         self.settle(*round);
     }
 
-    /// Goes on after the head has moved: the run may be over, or the announced round begin.
+    /// Goes on after the head has moved: the run may be over, which takes nobody's word, or the announced round begin.
     pub(super) fn after_head(&mut self) {
+        if self.holds_last_state() {
+            self.finished.clone_from(&self.head);
+        }
         let me = self.me();
         let listed = self.head.as_ref().is_none_or(|head| head.roster.member(&me).is_some());
         if !listed && self.finished.is_none() {
@@ -121,7 +124,7 @@ impl Member {
         }
     }
 
-    fn finish(&mut self) {
+    pub(super) fn finish(&mut self) {
         let Some(head) = self.finished.clone() else { return };
         if self.busy != Busy::Idle || self.relation(&head) != Relation::Same {
             return;

@@ -616,6 +616,18 @@ fn the_end_of_the_run_is_reached_with_its_last_state() {
 }
 
 #[test]
+fn the_last_manifest_alone_ends_the_run() {
+    let mut stage = Stage::verifying(3);
+    stage.core.config.parameters.rounds = 1;
+    stage.news();
+    stage.hear(Message::Committed(stage.committed_manifest(stage.manifest())));
+    stage.log.extend(stage.core.applied(Round(1), NEXT_STATE));
+    assert_eq!(stage.news(), ["apply", "applied", "applied", "done"]);
+    stage.log.extend(stage.core.connected());
+    assert_eq!(stage.news(), ["applied"]);
+}
+
+#[test]
 fn a_head_with_impossible_numbers_is_passed_over() {
     let mut stage = Stage::ready(3);
     let mut head = stage.head.clone();

@@ -64,7 +64,7 @@ fn for_each_seed(default: u64, run: impl Fn(u64) -> Figures) -> Figures {
 
 #[test]
 fn a_session_that_is_killed_and_resumed_ends_as_an_undisturbed_one() {
-    for_each_seed(150, |seed| {
+    for_each_seed(40, |seed| {
         let workers = 2 + (seed % 3) as usize;
         let parameters = patient(4, workers as u32);
         let mut undisturbed =
@@ -92,7 +92,7 @@ fn a_session_that_is_killed_and_resumed_ends_as_an_undisturbed_one() {
 
 #[test]
 fn chaos_commits_no_two_manifests_and_loses_no_acknowledged_commit() {
-    for_each_seed(150, |seed| {
+    for_each_seed(40, |seed| {
         let (workers, late) = (3 + (seed % 5) as usize, (seed % 2) as usize);
         let faults = Faults {
             loss: 80_000,
@@ -113,7 +113,7 @@ fn chaos_commits_no_two_manifests_and_loses_no_acknowledged_commit() {
 
 #[test]
 fn a_quiet_network_commits_every_round() {
-    for_each_seed(50, |seed| {
+    for_each_seed(20, |seed| {
         let workers = 1 + (seed % 8) as usize;
         let faults = Faults { delay_ms: 10, ..Faults::default() };
         let mut world = World::new(seed, impatient(6, workers as u32), workers, 0, faults);
