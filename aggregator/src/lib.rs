@@ -26,13 +26,28 @@ pub mod rounds_log;
 pub mod run_directory;
 pub mod state;
 
-use models::TrainerOptions;
+use models::{ComputeDevice, TrainerOptions};
 
-/// How a node of a job trains and evaluates.
+/// How a node of a job trains and evaluates on a device.
 #[must_use]
-pub fn trainer_options(job: &job::Job) -> TrainerOptions {
-    TrainerOptions { optimizer: job.optimizer(), clip_norm: job.train.clip_norm as f32, ..TrainerOptions::default() }
+pub fn trainer_options(job: &job::Job, device: &ComputeDevice) -> TrainerOptions {
+    TrainerOptions {
+        optimizer: job.optimizer(),
+        clip_norm: job.train.clip_norm as f32,
+        precision: device.best_precision(),
+        ..TrainerOptions::default()
+    }
 }
 
 #[cfg(test)]
 mod testing;
+
+/// Refuses a job whose workers, so many on this machine, would not fit its memory.
+///
+/// # Errors
+/// The arithmetic, and what would do.
+pub fn check_memory(job: &job::Job, workers: usize) -> anyhow::Result<()> {
+    let (sequences, length) = (job.train.batch_sequences, job.train.sequence_length);
+    let estimate = models::memory_estimate(&job.model.config()?, sequences, length, false);
+    Ok(models::check_memory(&estimate, workers, models::available_bytes())?)
+}

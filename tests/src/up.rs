@@ -142,12 +142,7 @@ impl Up {
     /// The process ids of aggregator and workers by name and number: the newest of each.
     #[must_use]
     pub fn processes(&self) -> BTreeMap<(String, u64), u32> {
-        let processes = self.seen.iter().filter(|event| event["event"] == "process");
-        let named = processes.filter_map(|event| {
-            let role = event["role"].as_str()?.to_owned();
-            Some(((role, event["ordinal"].as_u64()?), u32::try_from(event["pid"].as_u64()?).ok()?))
-        });
-        named.collect()
+        processes(&self.seen)
     }
 
     /// The process id of a worker.
@@ -167,8 +162,8 @@ impl Up {
         let started = Instant::now();
         signal("INT", &[self.child.id()]);
         let ended = self.drain();
-        let gone = until(PATIENCE, || self.processes().values().all(|pid| !runs(*pid)));
-        assert!(gone, "processes outlive up: {:?}", self.processes());
+        let pids: Vec<u32> = processes(&ended.events).into_values().collect();
+        assert!(until(PATIENCE, || pids.iter().all(|pid| !runs(*pid))), "processes outlive up: {pids:?}");
         (started.elapsed(), ended)
     }
 
@@ -184,6 +179,7 @@ impl Up {
         self.kill_all();
         let alive = || self.processes().into_values().filter(|pid| runs(*pid)).collect::<Vec<_>>();
         assert!(until(GONE, || alive().is_empty()), "killed processes live on: {:?}", alive());
+        self.seen.clear();
     }
 
     /// Waits for the end of the run.
@@ -237,11 +233,21 @@ impl Up {
 
 impl Drop for Up {
     fn drop(&mut self) {
+        // Empty after an orderly end: ids of processes that are gone may be those of others by now.
         while let Ok(event) = self.events.try_recv() {
             self.seen.push(event);
         }
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) || !self.seen.is_empty() {
+        if !self.seen.is_empty() || self.child.try_wait().is_ok_and(|status| status.is_none()) {
             self.kill_all();
         }
     }
+}
+
+fn processes(events: &[Value]) -> BTreeMap<(String, u64), u32> {
+    let processes = events.iter().filter(|event| event["event"] == "process");
+    let named = processes.filter_map(|event| {
+        let role = event["role"].as_str()?.to_owned();
+        Some(((role, event["ordinal"].as_u64()?), u32::try_from(event["pid"].as_u64()?).ok()?))
+    });
+    named.collect()
 }

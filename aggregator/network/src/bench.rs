@@ -154,18 +154,15 @@ async fn raw_stream(total_bytes: usize) -> io::Result<f64> {
     };
     let options = DialOpts { role: libp2p::core::Endpoint::Dialer, port_use: PortUse::New };
     let dialled = dialling.dial(address, options).map_err(io::Error::other)?;
-    let accepted = async {
-        loop {
-            if let TransportEvent::Incoming { upgrade, .. } = listening.select_next_some().await {
-                return upgrade.await;
-            }
+    // The dialler's last negotiation message leaves with its first bytes, so it must write before we have accepted.
+    tokio::spawn(async move { write_all(dialled.await?.1, total_bytes).await });
+    let reading = loop {
+        if let TransportEvent::Incoming { upgrade, .. } = listening.select_next_some().await {
+            break upgrade.await?.1;
         }
     };
-    let ((_, writing), (_, reading)) = futures::future::try_join(dialled, accepted).await?;
-    let reader = tokio::spawn(read_all(reading, total_bytes));
     let began = Instant::now();
-    tokio::spawn(write_all(writing, total_bytes));
-    reader.await.map_err(io::Error::other)??;
+    read_all(reading, total_bytes).await?;
     Ok(rate(total_bytes, began))
 }
 

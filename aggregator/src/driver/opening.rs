@@ -96,7 +96,7 @@ fn assemble(
     }
     let parameters = job.parameters()?;
     let config = job.model.config()?;
-    let mut trainer = Trainer::new(&config, &report.chosen, crate::trainer_options(&job))?;
+    let mut trainer = Trainer::new(&config, &report.chosen, crate::trainer_options(&job, &report.chosen))?;
     let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;
     let initial_loss = evaluate::loss(&mut trainer, &state.theta, &held_out)?;
     let start = RunStart {
@@ -125,6 +125,7 @@ fn begin(run: &RunDirectory, config: &AggregatorConfig, secret: &[u8; 32], event
         job.model = model;
     }
     let job = job.resolve(tokenizer.vocab_size())?;
+    crate::check_memory(&job, 1)?;
     let prepared = corpus::prepare(run, &job, &config.data, &tokenizer)?;
     events.emit(Event::Corpus(prepared.summary.clone()));
     warn(events, &prepared.notes);

@@ -7,6 +7,7 @@ use crate::{Codec, DecodeError, EncodeError};
 
 /// Where the residual lives. [elements]
 #[derive(Clone, Debug)]
+#[cfg_attr(feature = "cube", allow(clippy::large_enum_variant, reason = "two of them in a process"))]
 pub(super) enum Place {
     /// In memory.
     Host(Vec<f32>),

@@ -40,7 +40,7 @@ pub(super) fn encode_dense(
             let q = comptime!((1u32 << (code_bits - 1)) - 1);
             let exact = bf16_of_ratio(significand_of(largest), q, exponent_of(largest), true);
             let scale = min(exact, scale_max);
-            scales = scales | (scale << (16u32 * half));
+            scales |= scale << (16u32 * half);
             let block_words = comptime!(2 * code_bits);
             for word in 0..block_words {
                 let codes = code_word(values, first, elements, word, scale, code_bits);
@@ -92,7 +92,7 @@ fn code_word(values: &[u32], first: u32, elements: u32, word: u32, scale: u32, #
     for place in 0..per_word {
         let own = bits_of(values, first + word * per_word + place, elements);
         let code = quantise(own, scale, comptime!((1u32 << (code_bits - 1)) - 1));
-        codes = codes | ((code & comptime!((1u32 << code_bits) - 1)) << (place * code_bits));
+        codes |= (code & comptime!((1u32 << code_bits) - 1)) << (place * code_bits);
     }
     codes
 }

@@ -74,7 +74,7 @@ fn log2_of_ratio(sum: u32, count: u32) -> u32 {
     } else {
         let mut scaled = sum;
         while scaled < count {
-            scaled = scaled << 1u32;
+            scaled <<= 1u32;
             result -= 1u32;
         }
     }
@@ -83,6 +83,7 @@ fn log2_of_ratio(sum: u32, count: u32) -> u32 {
 
 /// `sum / count · 2^(top − 150)` as bf16 bits: to nearest, ties to even, or up.
 #[cube]
+#[allow(clippy::manual_div_ceil, reason = "the device has no such operation")]
 pub(super) fn bf16_of_ratio(sum: u32, count: u32, top: u32, #[comptime] up: bool) -> u32 {
     let mut bits = 0u32;
     if sum > 0u32 {

@@ -197,7 +197,7 @@ pub(super) fn index_of(bodies: &[u32], body: u32, entry: u32, #[comptime] k: u32
     let shift = bit & 31u32;
     let mut low = bodies[word as usize] >> shift;
     if shift + low_bits > 32u32 {
-        low = low | (bodies[(word + 1u32) as usize] << (32u32 - shift));
+        low |= bodies[(word + 1u32) as usize] << (32u32 - shift);
     }
     let high = position_of(bodies, body + comptime!(k * low_bits / 32), entry, k) - entry;
     (high << low_bits) | (low & comptime!((1u32 << low_bits) - 1))

@@ -213,9 +213,9 @@ fn low_word(picked: &Shared<[u32]>, word: u32, #[comptime] k: u32, #[comptime] l
         let low = picked[entry as usize] & comptime!((1u32 << low_bits) - 1);
         let at = entry * low_bits;
         if at >= from {
-            value = value | (low << (at - from));
+            value |= low << (at - from);
         } else {
-            value = value | (low >> (from - at));
+            value |= low >> (from - at);
         }
         entry += 1u32;
     }
@@ -229,7 +229,7 @@ fn high_word(picked: &Shared<[u32]>, word: u32, #[comptime] k: u32, #[comptime] 
     for entry in 0..k {
         let position = (picked[entry as usize] >> low_bits) + entry;
         if position >> 5u32 == word {
-            value = value | (1u32 << (position & 31u32));
+            value |= 1u32 << (position & 31u32);
         }
     }
     value
@@ -254,7 +254,7 @@ fn code_word(
         let negative = select(own > 0x8000_0000u32, 1u32, 0u32);
         let code = negative | select(low, 0u32, 2u32);
         if picked[entry as usize] < real {
-            value = value | (code << (2u32 * place));
+            value |= code << (2u32 * place);
         }
     }
     value

@@ -7,7 +7,7 @@ use crate::magnitude::{BF16_FLOOR, MAGNITUDE_MASK, bf16_parts, divide_to_nearest
 
 /// The bytes of a chunk from the bits of its real elements.
 pub(super) fn encode(width: Width, real: &[u32]) -> Vec<u8> {
-    let mut scales = vec![0; BLOCKS];
+    let mut scales = [0; BLOCKS];
     let mut codes = vec![0i32; BLOCK * BLOCKS];
     for (block, elements) in real.chunks(BLOCK).enumerate() {
         let largest = elements.iter().map(|bits| bits & MAGNITUDE_MASK).max().unwrap_or(0);

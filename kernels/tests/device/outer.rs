@@ -66,14 +66,15 @@ fn the_state_is_that_of_the_reference_on_mixed_kinds() {
 #[test]
 fn differences_that_cancel_into_subnormals_are_exact() {
     for codec in EXACT {
-        let bodies = vec![(encode(codec, &values(Kind::Tiny, 5000, 1)).unwrap(), 1, 256)];
-        let step = OuterStep { alpha: 256, rho: (0, 1) };
+        // Near 2^−90 and scaled by 2^−16, so that a unit in the last place of a difference is subnormal.
+        let small: Vec<f32> = values(Kind::Normal, 5000, 1).iter().map(|value| value * 2f32.powi(-80)).collect();
+        let bodies = vec![(encode(codec, &small).unwrap(), 1, 1)];
+        let step = OuterStep { alpha: 1, rho: (0, 1) };
         let mut theta = vec![0.0; 5000];
         reference::apply(codec, &mut theta, &terms(&bodies), &step).unwrap();
-        // A few units in the last place beside what will be subtracted.
         let mut random = Random(3);
-        for value in &mut theta {
-            *value = f32::from_bits((-*value).to_bits() ^ random.below(8) as u32);
+        for value in theta.iter_mut().filter(|value| **value != 0.0) {
+            *value = f32::from_bits((-*value).to_bits() ^ (1 + random.below(7) as u32));
         }
         let mut next = theta.clone();
         reference::apply(codec, &mut next, &terms(&bodies), &step).unwrap();

@@ -97,7 +97,7 @@ fn sixty_four_payloads_at_the_extremes_do_not_overflow() {
         for magnitude in [f32::MAX, 1.0, 2f32.powi(-100), 2f32.powi(-99), f32::MIN_POSITIVE, f32::from_bits(1)] {
             for mixed in [false, true] {
                 let body = |i: usize| {
-                    let sign = if mixed && i % 2 == 0 { -1.0 } else { 1.0 };
+                    let sign = if mixed && i.is_multiple_of(2) { -1.0 } else { 1.0 };
                     encode(codec, &vec![sign * magnitude; 300]).unwrap()
                 };
                 let bodies = (0..64).map(|i| (body(i), 64, 256)).collect();
@@ -112,12 +112,16 @@ fn sixty_four_payloads_at_the_extremes_do_not_overflow() {
 #[test]
 fn differences_that_cancel_into_subnormals_are_exact() {
     for codec in EXACT {
-        let bodies = vec![(encode(codec, &values(Kind::Tiny, 5000, 1)).unwrap(), 1, 256)];
-        let step = OuterStep { alpha: 256, rho: (0, 1) };
+        // Near 2^−90 and scaled by 2^−16, so that a unit in the last place of a difference is subnormal.
+        let small: Vec<f32> = values(Kind::Normal, 5000, 1).iter().map(|value| value * 2f32.powi(-80)).collect();
+        let bodies = vec![(encode(codec, &small).unwrap(), 1, 1)];
+        let step = OuterStep { alpha: 1, rho: (0, 1) };
         let mut case = Case { codec, theta: vec![0.0; 5000], bodies, step };
         let mut random = Random(3);
-        let beside = |value: f32| f32::from_bits((-value).to_bits() ^ random.below(8) as u32);
-        case.theta = case.check().into_iter().map(beside).collect();
+        case.theta = case.check();
+        for value in case.theta.iter_mut().filter(|value| **value != 0.0) {
+            *value = f32::from_bits((-*value).to_bits() ^ (1 + random.below(7) as u32));
+        }
         assert!(case.check().iter().filter(|value| value.is_subnormal()).count() > 10, "{codec}");
     }
 }

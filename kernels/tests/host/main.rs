@@ -1,4 +1,5 @@
 //! The host path against the format: an implementation of its own in exact numbers, hostile bytes, the hard cases.
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod aggregate;
 #[path = "../shared/cases.rs"]

@@ -108,7 +108,7 @@ fn entries(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, bool)>, [f
         let j = entries.len();
         let low: usize = (0..b).map(|i| usize::from(bit(b * j + i)) << i).sum();
         let code = k * b + 2 * k + 2 * j;
-        entries.push(((p - j << b) + low, bit(code), bit(code + 1)));
+        entries.push((((p - j) << b) + low, bit(code), bit(code + 1)));
     }
     entries.truncate(real);
     let at = bytes.len() - 4;

@@ -95,7 +95,7 @@ impl Cutter<'_> {
     fn vector(&mut self, length: usize) -> Tensor<1> {
         let start = self.offset;
         self.offset += length;
-        self.flat.clone().slice([start..self.offset])
+        self.flat.clone().narrow(0, start, length)
     }
 
     fn matrix(&mut self, outer: usize, inner: usize) -> Tensor<2> {

@@ -19,6 +19,9 @@ use crate::plain::{PlainModel, Precision};
 /// token does not compile a kernel for each of its lengths.
 const LENGTH_STEP: usize = 64;
 
+/// Elements of a row of [`sum`]: long enough that the number of rows stays small too, up to four billion elements.
+const SUM_ROW: usize = 1 << 14;
+
 /// Model, parameters and optimiser on the device.
 pub(super) struct Accelerator {
     model: PlainModel,
@@ -167,7 +170,7 @@ impl Accelerator {
     }
 
     fn norm(&self, gradient: &Tensor<1>) -> Result<f64, ModelError> {
-        let squares = guard(&self.description, || read(gradient.clone().square().sum(), &self.description))?;
+        let squares = guard(&self.description, || read(sum(gradient.clone().square()), &self.description))?;
         let norm = f64::from(squares.first().copied().unwrap_or(f32::NAN)).sqrt();
         self.check_finite("gradient norm", norm)?;
         Ok(norm)
@@ -207,6 +210,19 @@ impl Accelerator {
     fn failed(&self, message: &str) -> ModelError {
         ModelError::DeviceFailed { device: self.description.clone(), message: message.into() }
     }
+}
+
+/// The sum of a long vector, `[1]`, row by row: burn's own loses what lies past 262,140 elements on some wgpu adapters
+/// (0.22.1 on lavapipe).
+fn sum(values: Tensor<1>) -> Tensor<1> {
+    let [length] = values.dims();
+    let whole = length / SUM_ROW * SUM_ROW;
+    if whole == 0 {
+        return values.sum();
+    }
+    let rows = values.clone().narrow(0, 0, whole).reshape([length / SUM_ROW, SUM_ROW]).sum_dim(1);
+    let sum = rows.sum();
+    if whole == length { sum } else { sum + values.narrow(0, whole, length - whole).sum() }
 }
 
 /// Reads a tensor back; this is where a device's errors surface.
@@ -251,4 +267,18 @@ fn hash(values: &[f32]) -> [u8; 32] {
         hasher.update(&bytes);
     }
     *hasher.finalize().as_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_of_any_length_are_whole() {
+        for length in [0, 1, SUM_ROW - 1, SUM_ROW, SUM_ROW + 1, 5 * SUM_ROW, 5 * SUM_ROW + 7] {
+            let values: Vec<f32> = (0..length).map(|index| (index % 5) as f32).collect();
+            let expected: f32 = values.iter().sum();
+            assert_eq!(read(sum(upload(&values, &Device::flex())), "flex").unwrap(), [expected], "{length}");
+        }
+    }
 }

@@ -40,8 +40,9 @@ pub(super) fn start(
     network: &Network,
 ) -> anyhow::Result<Started> {
     let keypair = Keypair::from_secret(secret);
+    aggregator::check_memory(&job, 1)?;
     let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
-    let trainer = Trainer::new(&job.model.config()?, &report.chosen, aggregator::trainer_options(&job))?;
+    let trainer = Trainer::new(&job.model.config()?, &report.chosen, aggregator::trainer_options(&job, &report.chosen))?;
     let mut notes = Vec::new();
     let kept = kept_state(&keepsake, &rule, welcome, &mut notes);
     let resumed = kept.is_some();
@@ -53,7 +54,7 @@ pub(super) fn start(
     let mut learner = Learner {
         worker: keypair.worker(),
         session: welcome.session,
-        compressor: new_compressor(&job, state.elements()),
+        compressor: new_compressor(&job, &trainer),
         optimizer: fresh_optimizer(&job, state.elements()),
         parameters: parameters.clone(),
         job,

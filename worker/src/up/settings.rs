@@ -53,6 +53,8 @@ impl Settings {
             None => RunDirectory::create(&new_run_directory(arguments.run.run_dir.as_deref())?)?,
         };
         let workers = job.round.workers_min;
+        // The aggregator holds a model too.
+        aggregator::check_memory(&job, workers + 1)?;
         for ordinal in 0..workers {
             create_directory(&directory.worker(ordinal))?;
         }
@@ -105,6 +107,7 @@ impl Settings {
         let threads = self.device.threads.unwrap_or_else(|| threads_each(self.workers));
         let mut line = role_arguments("worker");
         line.extend(["--directory".into(), self.directory.worker(ordinal).into_os_string()]);
+        line.extend(["--listen".into(), LOOPBACK.into()]);
         line.extend(device_arguments(&DeviceArgs { threads: Some(threads), ..self.device.clone() }));
         line
     }

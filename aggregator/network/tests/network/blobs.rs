@@ -46,7 +46,7 @@ async fn a_holder_dies_mid_transfer_and_another_finishes() {
         holder.network.admit(c.worker());
     }
     let relay = Relay::start(&a.addresses()[0], MIB as u64 * 5 / 4, false);
-    c.network.add_addresses(a.worker(), &[relay.address.clone()]).await.unwrap();
+    c.network.add_addresses(a.worker(), std::slice::from_ref(&relay.address)).await.unwrap();
     c.network.add_addresses(b.worker(), &b.addresses()).await.unwrap();
     let holders = [a.worker(), b.worker()];
     let fetched = c.network.fetch_blob(hash, SIZE as u64, &holders, &c.store, PATIENCE).await.unwrap();
@@ -64,7 +64,7 @@ async fn a_transfer_goes_on_where_the_connection_broke() {
     let b = Node::start(100).await;
     a.network.admit(b.worker());
     let relay = Relay::start(&a.addresses()[0], MIB as u64 * 5 / 2, true);
-    b.network.add_addresses(a.worker(), &[relay.address.clone()]).await.unwrap();
+    b.network.add_addresses(a.worker(), std::slice::from_ref(&relay.address)).await.unwrap();
     let fetched = b.network.fetch_blob(hash, SIZE as u64, &[a.worker()], &b.store, PATIENCE).await.unwrap();
     assert_eq!(*fetched.bytes, whole);
     assert_eq!(relay.cuts.load(Ordering::SeqCst), 1);
@@ -80,7 +80,7 @@ async fn a_later_call_goes_on_where_an_earlier_one_stopped() {
     let b = Node::start(100).await;
     a.network.admit(b.worker());
     let relay = Relay::start(&a.addresses()[0], MIB as u64 * 5 / 2, false);
-    b.network.add_addresses(a.worker(), &[relay.address.clone()]).await.unwrap();
+    b.network.add_addresses(a.worker(), std::slice::from_ref(&relay.address)).await.unwrap();
     let stopped = b.network.fetch_blob(hash, SIZE as u64, &[a.worker()], &b.store, Duration::from_secs(2)).await;
     match stopped {
         Err(FetchError::TimedOut { pieces, pieces_total, .. }) => {
@@ -90,7 +90,7 @@ async fn a_later_call_goes_on_where_an_earlier_one_stopped() {
         other => panic!("{other:?}"),
     }
     let relay = Relay::start(&a.addresses()[0], u64::MAX, false);
-    b.network.add_addresses(a.worker(), &[relay.address.clone()]).await.unwrap();
+    b.network.add_addresses(a.worker(), std::slice::from_ref(&relay.address)).await.unwrap();
     let fetched = b.network.fetch_blob(hash, SIZE as u64, &[a.worker()], &b.store, PATIENCE).await.unwrap();
     assert_eq!(*fetched.bytes, whole);
     let second = relay.forwarded.load(Ordering::SeqCst);
