@@ -101,7 +101,13 @@ mod tests {
     #[tokio::test]
     async fn a_panicking_job_is_an_error_for_it_and_those_after() {
         let compute = ComputeThread::spawn("test", ()).unwrap();
-        let cut = compute.run(|()| if std::hint::black_box(true) { panic!("on purpose") }).await;
+        let cut = compute
+            .run(|()| {
+                if std::hint::black_box(true) {
+                    panic!("on purpose")
+                }
+            })
+            .await;
         assert_eq!(cut, Err(ComputeError::Cut));
         assert!(compute.run(|()| ()).await.is_err());
     }

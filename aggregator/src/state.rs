@@ -84,7 +84,7 @@ impl State {
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(F32_BYTES * self.theta.len() * (1 + self.buffers()));
         for vector in self.vectors() {
-            bytes.extend(vector.iter().flat_map(|value| value.to_le_bytes()));
+            append_floats(&mut bytes, vector);
         }
         bytes
     }
@@ -217,7 +217,18 @@ fn moments(step: u64, m: Vec<f32>, v: Vec<f32>) -> OptimizerState {
     OptimizerState { step, m, v }
 }
 
-pub(crate) fn floats(bytes: &[u8]) -> Vec<f32> {
+/// Appends values as little-endian f32.
+pub fn append_floats(bytes: &mut Vec<u8>, values: &[f32]) {
+    let start = bytes.len();
+    bytes.resize(start + F32_BYTES * values.len(), 0);
+    for (bytes, value) in bytes[start..].as_chunks_mut::<F32_BYTES>().0.iter_mut().zip(values) {
+        *bytes = value.to_le_bytes();
+    }
+}
+
+/// Reads little-endian f32; bytes beyond the last whole value are left out.
+#[must_use]
+pub fn floats(bytes: &[u8]) -> Vec<f32> {
     bytes.as_chunks::<F32_BYTES>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
 }
 

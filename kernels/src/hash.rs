@@ -7,12 +7,13 @@ const PIECE: usize = 1 << 14;
 #[must_use]
 pub fn state_hash(theta: &[f32], buffers: &[&[f32]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    let mut bytes = Vec::with_capacity(4 * PIECE);
+    let mut bytes = vec![[0; 4]; PIECE];
     for vector in std::iter::once(&theta).chain(buffers) {
         for piece in vector.chunks(PIECE) {
-            bytes.clear();
-            bytes.extend(piece.iter().flat_map(|value| value.to_le_bytes()));
-            hasher.update(&bytes);
+            for (bytes, value) in bytes.iter_mut().zip(piece) {
+                *bytes = value.to_le_bytes();
+            }
+            hasher.update(bytes[..piece.len()].as_flattened());
         }
     }
     *hasher.finalize().as_bytes()

@@ -75,7 +75,14 @@ impl Up {
     /// When the program cannot be started.
     #[must_use]
     pub fn start(run: &Path, job: &Path, data: &Path, more: &[&str]) -> Self {
-        let paths = [OsStr::new("--run-dir"), run.as_os_str(), OsStr::new("--job"), job.as_os_str(), OsStr::new("--data"), data.as_os_str()];
+        let paths = [
+            OsStr::new("--run-dir"),
+            run.as_os_str(),
+            OsStr::new("--job"),
+            job.as_os_str(),
+            OsStr::new("--data"),
+            data.as_os_str(),
+        ];
         Self::spawn(run, &paths, more)
     }
 

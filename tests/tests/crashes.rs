@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tests::{Place, Up, micro, process, run, text};
+use tests::{Place, Up, micro, process, python, run, text};
 
 /// How long every process of a swarm may take to be gone after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
@@ -44,8 +44,8 @@ fn kill_of_one_worker_mid_round_lets_the_others_finish() {
 fn kill_of_everything_and_resume_ends_in_the_state_of_an_undisturbed_run() {
     let place = Place::new();
     let job = micro(place.path(), |job| {
-        job.train.rounds = 8;
-        job.train.inner_steps = 40;
+        job.train.rounds = 10;
+        job.train.inner_steps = 200;
     });
     let begun = place.join("begun");
     let mut up = Up::start(&begun, &job, &text(), &[]);
@@ -60,8 +60,9 @@ fn kill_of_everything_and_resume_ends_in_the_state_of_an_undisturbed_run() {
     let _ = Up::resume(&disturbed, &[]).finish().finished();
 
     let (expected, found) = (run::state_hashes(&undisturbed), run::state_hashes(&disturbed));
-    assert_eq!(expected.len(), 8, "{expected:?}");
+    assert_eq!(expected.len(), 10, "{expected:?}");
     assert_eq!(found, expected);
+    python("replay.py", &[&"run", &disturbed]);
 }
 
 /// Resumes and kills, over and over; the seed of the instants is printed.
@@ -73,7 +74,7 @@ fn kill_at_random_instants(run: &Path) {
         if random.below(2) == 1 {
             up.wait_for("the run to go on", |event| event["event"] == "inner" || event["event"] == "finished");
         }
-        let after = Duration::from_millis(random.below(1_200));
+        let after = Duration::from_millis(random.below(900));
         let runs = up.watch_for(after);
         println!("killed after {after:?}, {} rounds were there, still running: {runs}", run::rounds(run).len());
         up.kill_everything();

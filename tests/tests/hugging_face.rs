@@ -48,8 +48,19 @@ fn assert_same_model(checkpoint: &Path, there: &Value) {
 fn generated(checkpoint: &Path) -> String {
     let tokens = NEW_TOKENS.to_string();
     let output = cotrain(&[
-        &"generate", &"--checkpoint", &checkpoint, &"--prompt", &PROMPT, &"--max-new-tokens", &tokens, &"--temperature",
-        &"0", &"--device", &"cpu", &"--output", &"json",
+        &"generate",
+        &"--checkpoint",
+        &checkpoint,
+        &"--prompt",
+        &PROMPT,
+        &"--max-new-tokens",
+        &tokens,
+        &"--temperature",
+        &"0",
+        &"--device",
+        &"cpu",
+        &"--output",
+        &"json",
     ]);
     assert_eq!(output.code, Some(0), "{}", output.stderr);
     let row: Value = serde_json::from_str(&output.stdout).unwrap();

@@ -28,7 +28,8 @@ fn assert_all_agree(run: &Path, ended: &Ended, workers: usize) -> Vec<String> {
     }
     let replayed = python("replay.py", &[&"run", &run]);
     let replayed = replayed["rounds"].as_array().unwrap();
-    let second: Vec<_> = replayed.iter().map(|r| (r["round"].as_u64().unwrap(), r["state_hash"].as_str().unwrap())).collect();
+    let second: Vec<_> =
+        replayed.iter().map(|r| (r["round"].as_u64().unwrap(), r["state_hash"].as_str().unwrap())).collect();
     assert_eq!(second, recorded.iter().map(|(round, hash)| (*round, hash.as_str())).collect::<Vec<_>>());
     assert!(replayed.iter().any(|round| round["terms"].as_u64() == Some(workers as u64)), "nothing was aggregated");
     replayed.iter().map(|round| round["codec"].as_str().unwrap().to_owned()).collect()

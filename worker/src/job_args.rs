@@ -70,6 +70,10 @@ impl JobArgs {
             None => (Job::default(), false),
         };
         let mut job = lay_over(&job, &self.overrides())?;
+        // Whoever names a codec wants it from the warm-up on.
+        if self.codec.is_some() {
+            job.codec.schedule.clear();
+        }
         // The default warm-up suits the default length; a short run keeps the most of it that makes sense.
         if !warmup_given {
             job.train.warmup_steps = job.train.warmup_steps.min(job.steps() / 4);

@@ -21,10 +21,12 @@ use crate::journal::Journal;
 use crate::lock::DirectoryLock;
 use crate::recover::{self, Recovered};
 use crate::rounds_log::RoundsLog;
-use crate::run_directory::RunDirectory;
+use crate::run_directory::{RunDirectory, numbered_directories, round_name};
 use crate::state::{OuterRule, State};
 use crate::{checkpoint, evaluate};
 
+/// Newest rounds whose payloads are served again after a restart: the last committed one and the open one.
+const ROUNDS_SERVED: usize = 2;
 /// Bytes of the token that admits a worker.
 const TOKEN_BYTES: usize = 16;
 
@@ -74,6 +76,16 @@ impl Place {
             network.blobs().insert_file(self.run.shard(&shard.hash))?;
         }
         network.blobs().insert(state.to_bytes())?;
+        // The newest rounds' payloads: members that were restarted too have lost what they had fetched, and verify the
+        // open round's proposal or apply the last manifest with them.
+        let rounds = numbered_directories(&self.run.rounds())?;
+        for round in rounds.iter().rev().take(ROUNDS_SERVED) {
+            for entry in std::fs::read_dir(self.run.round(Round(*round)))?.flatten() {
+                if entry.path().extension().is_some_and(|extension| extension == "ctg") {
+                    network.blobs().insert_file(entry.path())?;
+                }
+            }
+        }
         Ok(())
     }
 }
@@ -87,8 +99,9 @@ fn assemble(
     split: Split,
     report: &DeviceReport,
 ) -> anyhow::Result<Opened> {
-    let Recovered { job, genesis, head, state, tokenizer, journal, mut records, mut rounds_log, unlogged, last, .. } =
-        recovered;
+    let Recovered {
+        job, genesis, head, state, tokenizer, journal, mut records, mut rounds_log, unlogged, last, ..
+    } = recovered;
     // Members that were stopped before they applied it ask for it.
     records.extend(last.map(Record::Committed));
     for committed in &unlogged {
@@ -98,7 +111,7 @@ fn assemble(
     let config = job.model.config()?;
     let mut trainer = Trainer::new(&config, &report.chosen, crate::trainer_options(&job, &report.chosen))?;
     let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;
-    let initial_loss = evaluate::loss(&mut trainer, &state.theta, &held_out)?;
+    let initial_loss = evaluate::loss(&mut trainer, &initial_parameters(&run, &state)?, &held_out)?;
     let start = RunStart {
         session: genesis.session.to_string(),
         parameters: genesis.elements,
@@ -115,6 +128,15 @@ fn assemble(
     let keypair = Keypair::from_secret(&secret);
     let place = Place { run, genesis, job, parameters, keypair, secret, token, journal, rounds_log, _lock: lock };
     Ok(Opened { place, desk, resume: Resume { head, records }, start })
+}
+
+/// The parameters that the run started from, for a resumed one those of its first checkpoint.
+fn initial_parameters(run: &RunDirectory, state: &State) -> anyhow::Result<Vec<f32>> {
+    if state.outer_steps == 0 {
+        return Ok(state.theta.clone());
+    }
+    let start = run.checkpoints().join(round_name(Round(0)));
+    Ok(huggingface::import(&start)?.parameters)
 }
 
 /// Writes all that a new run consists of.

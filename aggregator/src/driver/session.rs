@@ -311,7 +311,8 @@ impl Session {
             CoreEvent::Phase { phase: "voting", .. } => self.clock.voting_since_ms = Some(self.now().0),
             CoreEvent::Committed { timings, .. } => self.clock.worker(*timings),
             CoreEvent::BelowQuorum { live, need } => {
-                let message = format!("{live} voters are here and {need} are needed: no round begins until they return");
+                let message =
+                    format!("{live} voters are here and {need} are needed: no round begins until they return");
                 self.events.emit(Event::Warning(Warning { message }));
             }
             CoreEvent::Refused { worker, refusal } => {

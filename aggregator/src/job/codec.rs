@@ -21,7 +21,8 @@ pub struct CodecSection {
     pub warmup_rounds: u64,
     /// How much of the residual is kept from round to round, β.
     pub error_feedback: f64,
-    /// Stages between the warm-up and `name`, in order.
+    /// Stages between the warm-up and `name`, in order; none in a section that does not name them.
+    #[serde(default)]
     pub schedule: Vec<CodecStage>,
 }
 

@@ -20,11 +20,11 @@ impl Default for DataSection {
 impl Default for TrainSection {
     fn default() -> Self {
         Self {
-            rounds: 18,
+            rounds: 24,
             inner_steps: 10,
             batch_sequences: 8,
             sequence_length: 256,
-            learning_rate: 3e-3,
+            learning_rate: 4e-3,
             warmup_steps: 20,
             learning_rate_floor: 0.1,
             adam_beta1: 0.9,
@@ -45,7 +45,7 @@ impl Default for CodecSection {
             name: "topk64-q2".to_owned(),
             warmup: "dense-int8".to_owned(),
             warmup_rounds: 4,
-            schedule: Vec::new(),
+            schedule: vec![CodecStage { codec: "topk256-q2".to_owned(), rounds: 12 }],
             error_feedback: 0.95,
         }
     }
@@ -83,13 +83,13 @@ impl Default for ScoreSection {
 
 impl Default for EvaluationSection {
     fn default() -> Self {
-        Self { sequences: 16, every: 1 }
+        Self { sequences: 8, every: 1 }
     }
 }
 
 impl Default for CheckpointSection {
     fn default() -> Self {
-        Self { every: 6, keep: 3, shard_bytes_max: 2_000_000_000 }
+        Self { every: 8, keep: 3, shard_bytes_max: 2_000_000_000 }
     }
 }
 

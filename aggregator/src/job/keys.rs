@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-use super::{CodecStage, Job, JobError, ModelSection};
+use super::{CodecSection, CodecStage, Job, JobError, ModelSection};
 
 /// Names further apart than this share of their length are not offered as what was meant.
 const SIMILARITY_MIN: f64 = 0.5;
@@ -37,8 +37,8 @@ pub(super) fn syntax(text: &str, error: &toml::de::Error) -> JobError {
 
 /// A job in which every optional key is present.
 fn schema() -> toml::Table {
-    let mut job = Job { model: ModelSection::every_key(), ..Job::default() };
-    job.codec.schedule = vec![CodecStage::default()];
+    let codec = CodecSection { schedule: vec![CodecStage::default()], ..CodecSection::default() };
+    let job = Job { model: ModelSection::every_key(), codec, ..Job::default() };
     // A table always: the default job is made of sections.
     toml::Table::try_from(&job).unwrap_or_default()
 }

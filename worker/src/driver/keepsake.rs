@@ -17,16 +17,16 @@ use std::path::{Path, PathBuf};
 
 use aggregator::files::{self, FileError};
 use aggregator::records::RecordLog;
+use aggregator::state::{append_floats, floats};
 use models::OptimizerState;
 use protocol::member::{MemberRecord, Payload};
 use protocol::{Hash, Head, Round};
-use serde::{Deserialize, Serialize};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The largest of the files: three vectors and a payload of the largest model that fits a machine's memory.
 const FILE_BYTES_MAX: u64 = 1 << 40;
 const HASH_BYTES: usize = 32;
-const F32_BYTES: usize = 4;
 const LENGTH_BYTES: usize = 8;
 
 /// The worker's directory.
@@ -125,7 +125,8 @@ impl Keepsake {
 
     /// Each part with its length before it, then the hash of all.
     fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), FileError> {
-        let mut bytes = Vec::with_capacity(parts.iter().map(|part| LENGTH_BYTES + part.len()).sum::<usize>() + HASH_BYTES);
+        let mut bytes =
+            Vec::with_capacity(parts.iter().map(|part| LENGTH_BYTES + part.len()).sum::<usize>() + HASH_BYTES);
         for part in parts {
             bytes.extend((part.len() as u64).to_le_bytes());
             bytes.extend_from_slice(part);
@@ -171,11 +172,9 @@ fn postcard_bytes<T: Serialize>(value: &T) -> Vec<u8> {
 }
 
 fn float_bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
-}
-
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks::<F32_BYTES>().0.iter().map(|value| f32::from_le_bytes(*value)).collect()
+    let mut bytes = Vec::new();
+    append_floats(&mut bytes, values);
+    bytes
 }
 
 #[cfg(test)]

@@ -35,7 +35,13 @@ pub(super) struct Learner {
     pub(super) state: State,
     pub(super) keepsake: Keepsake,
     /// The payload whose verdict is still to come.
-    pub(super) pending: Option<TrainingFacts>,
+    pub(super) pending: Option<Pending>,
+}
+
+/// A payload that waits for its verdict.
+pub(super) struct Pending {
+    facts: TrainingFacts,
+    file: Vec<u8>,
 }
 
 /// Progress of the inner steps.
@@ -60,7 +66,7 @@ impl Learner {
         let Some(verdict) = verdict else {
             // Until the verdict the residual is not needed, and after it it follows from the sum.
             self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
-            self.pending = Some(facts);
+            self.pending = Some(Pending { facts, file: payload.clone() });
             return Ok(Some(payload));
         };
         self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
@@ -117,7 +123,8 @@ impl Learner {
         self.rule.apply(codec, &mut next, &terms)?;
         let accepted = request.own.filter(|own| own.accepted).map(|own| own.payload_hash);
         self.settle(accepted)?;
-        let (hash, bytes) = (next.hash(), next.to_bytes());
+        let bytes = next.to_bytes();
+        let hash = Hash::of(&bytes);
         if hash == request.head.state_hash {
             self.keepsake.save_state(&request.head, &bytes)?;
             self.state = next;
@@ -139,29 +146,27 @@ impl Learner {
 
     /// The verdict on the pending payload, by the hash of the one that was accepted.
     fn settle(&mut self, accepted: Option<Hash>) -> anyhow::Result<()> {
-        let Some(pending) = self.pending.take() else { return Ok(()) };
-        let payload = pending.payload.hash;
+        let Some(Pending { facts, file }) = self.pending.take() else { return Ok(()) };
+        let payload = facts.payload.hash;
         let accepted = accepted == Some(payload);
         self.keepsake.save_verdict(&Settled { payload, accepted })?;
-        let codec: Codec = pending.codec.parse()?;
-        let training = self.keepsake.load_training()?.context("the pending payload is not on the disk")?;
-        let (_, body) = kernels::parse(&training.payload)?;
+        let codec: Codec = facts.codec.parse()?;
+        let (_, body) = kernels::parse(&file)?;
         Ok(self.compressor.settle(codec, body, accepted)?)
     }
 
     /// A payload of the same work from the same state, made for a round that was abandoned, under the new round's header.
     fn sealed_again(&mut self, round: Round, head: &Head, codec: Codec, work: Hash) -> anyhow::Result<Option<Trained>> {
-        let Some(pending) = &self.pending else { return Ok(None) };
-        if pending.base != head.state_hash || pending.codec != codec.name() || pending.work != work {
+        let Some(Pending { facts, file }) = &self.pending else { return Ok(None) };
+        if facts.base != head.state_hash || facts.codec != codec.name() || facts.work != work {
             return Ok(None);
         }
-        let training = self.keepsake.load_training()?.context("the pending payload is not on the disk")?;
-        if pending.round == round {
-            return Ok(Some((pending.payload, training.payload)));
+        if facts.round == round {
+            return Ok(Some((facts.payload, file.clone())));
         }
-        let (tokens, timings) = (pending.payload.tokens, pending.payload.timings);
-        let (_, body) = kernels::parse(&training.payload)?;
-        self.seal(round, head, codec, work, tokens, timings, body).map(Some)
+        let (tokens, timings) = (facts.payload.tokens, facts.payload.timings);
+        let body = kernels::parse(file)?.1.to_vec();
+        self.seal(round, head, codec, work, tokens, timings, &body).map(Some)
     }
 
     /// Puts the header before a body and keeps the result with the sum that it was taken from.
@@ -201,7 +206,7 @@ impl Learner {
             payload: file,
         };
         self.keepsake.save_training(&training)?;
-        self.pending = Some(facts);
+        self.pending = Some(Pending { facts, file: training.payload.clone() });
         Ok((payload, training.payload))
     }
 

@@ -27,6 +27,8 @@ use crate::config::WorkerConfig;
 const DONE_MAX: usize = 1024;
 /// The longest fetch of one payload or state.
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
+/// The longest wait for the last words to be delivered.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// The wait before a hello is said again after a failed one.
 const HELLO_RETRY: Duration = Duration::from_millis(500);
 
@@ -119,6 +121,8 @@ impl Session {
             self.act(actions).await?;
         }
         self.training.cancel();
+        // The aggregator waits for the word that this worker has the last state.
+        self.outbox.flush(FAREWELL).await;
         Ok(())
     }
 
@@ -159,7 +163,8 @@ impl Session {
             Done::Applied { round, applied } => {
                 let (state_hash, bytes) = applied.map_err(anyhow::Error::msg)?;
                 self.serve(bytes)?;
-                self.events.emit(Event::RoundApplied(RoundApplied { round: round.0, state_hash: state_hash.to_string() }));
+                self.events
+                    .emit(Event::RoundApplied(RoundApplied { round: round.0, state_hash: state_hash.to_string() }));
                 let actions = self.core.applied(round, state_hash);
                 self.tidy(round)?;
                 actions
@@ -263,7 +268,9 @@ impl Session {
     fn refetch(&mut self, head: Head) {
         let (network, done, compute) = (self.network.clone(), self.done.clone(), self.compute.clone());
         let mut holders = vec![self.aggregator];
-        holders.extend(head.roster.members.iter().map(|member| member.worker).filter(|worker| *worker != network.worker()));
+        holders.extend(
+            head.roster.members.iter().map(|member| member.worker).filter(|worker| *worker != network.worker()),
+        );
         let state_hash = head.state_hash;
         // A state is at most what this machine could hold anyway; the learner checks its exact size.
         let limit = protocol::limits::PIECE_BYTES as u64 * protocol::limits::PIECES_MAX as u64;
@@ -272,7 +279,10 @@ impl Session {
             let result = match fetched {
                 Ok(fetched) => {
                     let replaced = compute.run(move |learner| learner.replace(&head, &fetched.bytes)).await;
-                    replaced.map_err(anyhow::Error::from).and_then(|result| result).map_err(|error| format!("{error:#}"))
+                    replaced
+                        .map_err(anyhow::Error::from)
+                        .and_then(|result| result)
+                        .map_err(|error| format!("{error:#}"))
                 }
                 Err(error) => Err(error.to_string()),
             };
@@ -309,7 +319,8 @@ impl Session {
         if std::mem::replace(&mut self.greeting, true) {
             return;
         }
-        let (network, done, hello, aggregator) = (self.network.clone(), self.done.clone(), self.hello.clone(), self.aggregator);
+        let (network, done, hello, aggregator) =
+            (self.network.clone(), self.done.clone(), self.hello.clone(), self.aggregator);
         tokio::spawn(async move {
             let reply = network.hello(aggregator, &hello).await.ok();
             if reply.is_none() {

@@ -42,7 +42,8 @@ pub(super) fn start(
     let keypair = Keypair::from_secret(secret);
     aggregator::check_memory(&job, 1)?;
     let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
-    let trainer = Trainer::new(&job.model.config()?, &report.chosen, aggregator::trainer_options(&job, &report.chosen))?;
+    let trainer =
+        Trainer::new(&job.model.config()?, &report.chosen, aggregator::trainer_options(&job, &report.chosen))?;
     let mut notes = Vec::new();
     let kept = kept_state(&keepsake, &rule, welcome, &mut notes);
     let resumed = kept.is_some();
@@ -73,12 +74,8 @@ pub(super) fn start(
         restore(&mut learner, network, &mut notes)?;
     }
     let limit = payloads::bytes_max(learner.rule.layout().elements);
-    let member_config = MemberConfig {
-        session: welcome.session,
-        keypair,
-        aggregator: config.invite.aggregator,
-        parameters,
-    };
+    let member_config =
+        MemberConfig { session: welcome.session, keypair, aggregator: config.invite.aggregator, parameters };
     // A promise whose payload is gone cannot be kept; the worker then counts as one that missed the round.
     let member = Member::resume(member_config, MemberResume { head, records: kept_records });
     Ok(Started { member, learner, records, limit, notes })

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::supervisor::Role;
 use crate::cli::OutputFormat;
 use crate::output::text::{count, describe, describe_round, wall_ms};
-use crate::output::{Event, RoundCommitted, write_json_line};
+use crate::output::{Event, RoundCommitted, Warning, write_json_line};
 
 /// Where progress goes.
 pub struct Progress<W> {
@@ -81,6 +81,17 @@ impl<W: Write> Progress<W> {
         }
     }
 
+    /// Says what became of a process, to people and to programs.
+    ///
+    /// # Errors
+    /// When the output's reader has gone.
+    pub fn warn(&mut self, role: Role, message: String) -> io::Result<()> {
+        if matches!(self.form, Form::Json) {
+            return self.event(role, &Event::Warning(Warning { message }));
+        }
+        self.say(&message)
+    }
+
     /// Takes the bar off the screen.
     pub fn end(&mut self) {
         if let Form::Bar(bar) = &self.form {
@@ -124,6 +135,8 @@ impl<W: Write> Progress<W> {
             }
             (Role::Worker(_), _) | (Role::Aggregator, Event::Devices(_)) => None,
             (_, Event::Process(_)) => None,
+            // What becomes of its processes `up` says itself.
+            (_, Event::Joined(_) | Event::Left(_)) => None,
             // Nobody needs to join by hand, and the report names the checkpoint.
             (_, Event::Listening(_) | Event::Checkpoint(_) | Event::Finished(_) | Event::Inner(_)) => None,
             (_, Event::Round(round)) => Some(round_line(round)),

@@ -112,7 +112,7 @@ impl Report {
 
     fn write_results(&self, text: &mut String) {
         if let Some(sample) = &self.sample {
-            let _ = writeln!(text, "sample      {}", sample.trim_end().replace('\n', "\n            "));
+            let _ = writeln!(text, "sample      {}", printable(sample.trim_end()).replace('\n', "\n            "));
         }
         if let Some(checkpoint) = &self.checkpoint {
             let _ = writeln!(text, "checkpoint  {checkpoint}");
@@ -120,6 +120,12 @@ impl Report {
         }
         let _ = writeln!(text, "run         {}", self.run_dir);
     }
+}
+
+/// Text that no terminal takes for commands: a young model writes any byte.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// The line of Python that loads a checkpoint.
@@ -230,6 +236,14 @@ mod tests {
     fn rounds_that_were_not_evaluated_leave_the_curve_shorter() {
         let rounds = [round(1, None), round(2, Some(4.0)), round(3, None)];
         assert_eq!(Report::new(Path::new("/r"), &run(), &rounds).loss_curve, [5.5, 4.0]);
+    }
+
+    #[test]
+    fn a_sample_commands_no_terminal() {
+        let mut report = Report::new(Path::new("/r"), &run(), &[]);
+        report.sample = Some("a\u{1b}[2J\tb\u{9b}1m".into());
+        let text = report.to_text();
+        assert!(text.contains("a\u{fffd}[2J\tb\u{fffd}1m"), "{text:?}");
     }
 
     #[test]

@@ -191,10 +191,10 @@ impl<'a, W: Write> Swarm<'a, W> {
             Decision::Done if role == Role::Aggregator => self.done_at = Some(Instant::now()),
             Decision::Done => {}
             Decision::Restart { after_ms, reason } => {
-                self.progress.say(&format!("{reason}; starting it again"))?;
+                self.progress.warn(role, format!("{reason}; starting it again"))?;
                 self.restarts.insert(role, Instant::now() + Duration::from_millis(after_ms));
             }
-            Decision::Lost { reason } => self.progress.say(&format!("{reason}; going on without it"))?,
+            Decision::Lost { reason } => self.progress.warn(role, format!("{reason}; going on without it"))?,
             Decision::GiveUp { reason, wrong_use: true } => return Err(WrongUse(reason).into()),
             Decision::GiveUp { reason, wrong_use: false } => anyhow::bail!(reason),
         }
