@@ -1,5 +1,5 @@
-//! For tests/tests/wgpu.rs (feature wgpu): one full inner step on whatever wgpu adapter there is, software included.
-//! Needs mesa-vulkan-drivers and libvulkan1 on a machine without a GPU.
+//! Full inner steps on whatever wgpu adapter there is, a software one included, against the CPU's. On a machine
+//! without a GPU it needs mesa-vulkan-drivers and libvulkan1, which `.ci/test` installs.
 
 use models::{
     Batch, ComputeDevice, DeviceChoice, ModelConfig, Trainer, TrainerOptions, initialize, survey,
