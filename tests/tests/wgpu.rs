@@ -1,9 +1,7 @@
 //! Full inner steps on whatever wgpu adapter there is, a software one included, against the CPU's. On a machine
 //! without a GPU it needs mesa-vulkan-drivers and libvulkan1, which `.ci/test` installs.
 
-use models::{
-    Batch, ComputeDevice, DeviceChoice, ModelConfig, Trainer, TrainerOptions, initialize, survey,
-};
+use models::{Batch, ComputeDevice, DeviceChoice, ModelConfig, Trainer, TrainerOptions, initialize, survey};
 
 /// What the losses of the two devices may differ by, in nats per token.
 const LOSS_TOLERANCE: f64 = 1e-3;
