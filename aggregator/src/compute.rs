@@ -6,7 +6,7 @@
 use std::sync::mpsc;
 use std::thread;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc as queue, oneshot};
 
 /// Jobs that may wait: a round has a handful under way (training, one verification, one application, an evaluation).
 pub const JOBS_MAX: usize = 64;
@@ -71,6 +71,25 @@ impl<T: Send + 'static> ComputeThread<T> {
             Err(mpsc::TrySendError::Full(_)) => Err(ComputeError::Busy),
             Err(mpsc::TrySendError::Disconnected(_)) => Err(ComputeError::Ended),
         }
+    }
+
+    /// Queues a job whose answer goes into `answers`; a job that is cut short gives none.
+    ///
+    /// # Errors
+    /// As [`ComputeThread::submit`].
+    pub fn submit_to<R: Send + 'static>(
+        &self,
+        answers: &queue::Sender<R>,
+        job: impl FnOnce(&mut T) -> R + Send + 'static,
+    ) -> Result<(), ComputeError> {
+        let (answer, answers) = (self.submit(job)?, answers.clone());
+        tokio::spawn(async move {
+            if let Ok(answer) = answer.await {
+                // Whoever waits for answers ends before this only when the process does.
+                let _ = answers.send(answer).await;
+            }
+        });
+        Ok(())
     }
 
     /// Queues a job and waits for its answer.

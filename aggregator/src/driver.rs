@@ -32,7 +32,7 @@ pub struct AggregatorConfig {
     pub run_dir: PathBuf,
     /// Whether that directory holds a run to continue.
     pub resume: bool,
-    /// The job of a new run; a resumed one has its own, of which only the number of rounds may grow.
+    /// The job of a new run; a resumed one has its own.
     pub job: Job,
     /// Text of a new run; empty for the job's own or the default text.
     pub data: Vec<PathBuf>,

@@ -82,18 +82,15 @@ impl JobArgs {
         Ok(job)
     }
 
-    /// The job of a run that goes on: what it began with, which flags may repeat and not change, but for more rounds.
+    /// The job of a run that goes on: what it began with, which flags may repeat and not change.
     ///
     /// # Errors
     /// Wrong use when there is no run or a flag asks for another job.
     pub fn resolve_resumed(&self, run_dir: &Path) -> anyhow::Result<Job> {
         let path = run_dir.join("job.toml");
-        let mut job = read(&path).with_context(|| format!("{} holds no run to resume", run_dir.display()))?;
+        let job = read(&path).with_context(|| format!("{} holds no run to resume", run_dir.display()))?;
         if self.job.is_some() {
             return Err(WrongUse("a resumed run keeps its job: leave out --job".to_owned()).into());
-        }
-        if let Some(rounds) = self.rounds.filter(|rounds| *rounds > job.train.rounds) {
-            job.train.rounds = rounds;
         }
         for given in self.overrides() {
             if lay_over(&job, std::slice::from_ref(&given))? != job {
@@ -186,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_run_may_go_on_for_longer_but_not_end_earlier() {
+    fn a_resumed_run_keeps_its_rounds() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("job.toml"), Job::default().to_toml().unwrap()).unwrap();
         let rounds = |rounds| JobArgs { rounds: Some(rounds), ..JobArgs::default() }.resolve_resumed(directory.path());
-        assert_eq!(rounds(9_999).unwrap().train.rounds, 9_999);
+        assert!(rounds(9_999).unwrap_err().to_string().contains("--rounds 9999"));
         assert!(rounds(1).unwrap_err().to_string().contains("--rounds 1"));
     }
 

@@ -21,17 +21,17 @@ use crate::state::{OuterRule, State};
 
 /// The compute thread's own things.
 pub(super) struct Desk {
-    run: RunDirectory,
-    genesis: Genesis,
-    job: Job,
-    rule: OuterRule,
-    tokenizer: Tokenizer,
-    trainer: Trainer,
-    state: State,
-    split: Split,
-    held_out: Batch,
+    pub(super) run: RunDirectory,
+    pub(super) genesis: Genesis,
+    pub(super) job: Job,
+    pub(super) rule: OuterRule,
+    pub(super) tokenizer: Tokenizer,
+    pub(super) trainer: Trainer,
+    pub(super) state: State,
+    pub(super) split: Split,
+    pub(super) held_out: Batch,
     /// The state that the open round's aggregate led to, so that committing it computes nothing twice.
-    next: Option<(Hash, State)>,
+    pub(super) next: Option<(Hash, State)>,
 }
 
 /// What committing a round brought about.
@@ -47,22 +47,6 @@ pub(super) struct Applied {
 }
 
 impl Desk {
-    #[allow(clippy::too_many_arguments, reason = "one caller, which has just taken a recovered run apart")]
-    pub(super) fn new(
-        run: RunDirectory,
-        genesis: Genesis,
-        job: Job,
-        rule: OuterRule,
-        tokenizer: Tokenizer,
-        trainer: Trainer,
-        state: State,
-        split: Split,
-        held_out: Batch,
-    ) -> anyhow::Result<Self> {
-        rule.check(&state)?;
-        Ok(Self { run, genesis, job, rule, tokenizer, trainer, state, split, held_out, next: None })
-    }
-
     /// The state of the head.
     pub(super) fn state(&self) -> &State {
         &self.state

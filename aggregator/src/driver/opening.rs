@@ -124,7 +124,18 @@ fn assemble(
         unigram_loss: corpus::unigram_loss(&split, config.vocab_size)?,
     };
     let rule = OuterRule::of(&job)?;
-    let desk = Desk::new(run.clone(), genesis.clone(), job.clone(), rule, tokenizer, trainer, state, split, held_out)?;
+    let desk = Desk {
+        run: run.clone(),
+        genesis: genesis.clone(),
+        job: job.clone(),
+        rule,
+        tokenizer,
+        trainer,
+        state,
+        split,
+        held_out,
+        next: None,
+    };
     let keypair = Keypair::from_secret(&secret);
     let place = Place { run, genesis, job, parameters, keypair, secret, token, journal, rounds_log, _lock: lock };
     Ok(Opened { place, desk, resume: Resume { head, records }, start })

@@ -325,14 +325,7 @@ impl Session {
 
     /// Gives the compute thread work whose answer comes back to the loop.
     fn compute(&self, job: impl FnOnce(&mut Desk) -> Done + Send + 'static) -> anyhow::Result<()> {
-        let answer = self.compute.submit(job)?;
-        let done = self.done.clone();
-        tokio::spawn(async move {
-            if let Ok(answer) = answer.await {
-                let _ = done.send(answer).await;
-            }
-        });
-        Ok(())
+        Ok(self.compute.submit_to(&self.done, job)?)
     }
 }
 

@@ -127,8 +127,9 @@ fn an_altered_manifest_file_is_refused() {
 #[test]
 fn a_changed_job_is_refused() {
     let swarm = Swarm::new(Exchange::PseudoGradient);
-    let text = fs::read_to_string(swarm.run.job()).unwrap().replace("rounds = 18", "rounds = 19");
-    fs::write(swarm.run.job(), text).unwrap();
+    let mut job = Job::read(&swarm.run.job()).unwrap();
+    job.train.rounds += 1;
+    fs::write(swarm.run.job(), job.to_toml().unwrap()).unwrap();
     assert!(matches!(recover(&swarm.run), Err(RecoverError::Fingerprint { .. })));
 }
 

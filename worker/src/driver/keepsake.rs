@@ -7,6 +7,7 @@
 //!   training.bin      the newest payload, the sum that it was taken from, and AdamW's state after its inner steps
 //!   verdict.bin       what became of that payload
 //!   state.bin         the newest head and its state
+//!   micro_batch.bin   the micro-batch that the device was found to take
 //! ```
 //!
 //! Invariants: every file is replaced in one step; `training.bin` is there before its payload is announced, and
@@ -121,6 +122,16 @@ impl Keepsake {
 
     fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// The micro-batch in sequences, probed on first use: sums depend on it, so it stays what it was.
+    pub(super) fn micro_batch(&self, probe: impl FnOnce() -> anyhow::Result<usize>) -> anyhow::Result<usize> {
+        if let Some([kept]) = self.read("micro_batch.bin")? {
+            return Ok(self.parse("micro_batch.bin", &kept)?);
+        }
+        let found = probe()?;
+        self.write("micro_batch.bin", &[&postcard_bytes(&found)])?;
+        Ok(found)
     }
 
     /// Each part with its length before it, then the hash of all.

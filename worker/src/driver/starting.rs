@@ -42,8 +42,7 @@ pub(super) fn start(
     let keypair = Keypair::from_secret(secret);
     aggregator::check_memory(&job, 1)?;
     let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
-    let trainer =
-        Trainer::new(&job.model.config()?, &report.chosen, aggregator::trainer_options(&job, &report.chosen))?;
+    let trainer = trainer(&keepsake, &job, report)?;
     let mut notes = Vec::new();
     let kept = kept_state(&keepsake, &rule, welcome, &mut notes);
     let resumed = kept.is_some();
@@ -79,6 +78,16 @@ pub(super) fn start(
     // A promise whose payload is gone cannot be kept; the worker then counts as one that missed the round.
     let member = Member::resume(member_config, MemberResume { head, records: kept_records });
     Ok(Started { member, learner, records, limit, notes })
+}
+
+/// The trainer, with the micro-batch that this worker was found to take.
+fn trainer(keepsake: &Keepsake, job: &Job, report: &DeviceReport) -> anyhow::Result<Trainer> {
+    let (config, device) = (job.model.config()?, &report.chosen);
+    let mut options = aggregator::trainer_options(job, device);
+    let (sequences, length) = (job.train.batch_sequences, job.train.sequence_length);
+    let probe = || Ok(models::probe_micro_batch(&config, device, &options, sequences, length, 1)?);
+    options.micro_batch = keepsake.micro_batch(probe)?;
+    Ok(Trainer::new(&config, device, options)?)
 }
 
 /// Puts back the last training; its payload is served again while its verdict is to come.

@@ -28,8 +28,6 @@ pub struct Settings {
     pub directory: RunDirectory,
     /// Workers to start.
     pub workers: usize,
-    /// Rounds that end the run; a resumed one may have more than it began with.
-    rounds: u64,
     /// Restarts of one process.
     pub failures_max: u32,
     program: PathBuf,
@@ -63,7 +61,6 @@ impl Settings {
             new_run: new_run_arguments(arguments),
             device: arguments.device.clone(),
             workers,
-            rounds: job.train.rounds,
             failures_max: arguments.max_failures,
             program: std::env::current_exe().context("cannot find this program's own file")?,
         })
@@ -90,7 +87,7 @@ impl Settings {
         let mut line = role_arguments("aggregator");
         let root = self.directory.root().as_os_str().to_owned();
         if self.directory.genesis().is_file() {
-            line.extend(["--resume".into(), root, "--rounds".into(), self.rounds.to_string().into()]);
+            line.extend(["--resume".into(), root]);
         } else {
             line.extend(["--run-dir".into(), root]);
             line.extend(self.new_run.iter().cloned());
