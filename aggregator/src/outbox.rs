@@ -62,7 +62,7 @@ fn deliver(network: Network, to: WorkerId) -> Queue {
     let (queue, mut waiting) = mpsc::channel::<Arc<Message>>(QUEUE_MAX);
     let task = tokio::spawn(async move {
         while let Some(message) = waiting.recv().await {
-            if let Err(error) = network.send(to, &*message).await {
+            if let Err(error) = network.send(to, &message).await {
                 tracing::debug!(%to, kind = message.kind(), %error, "a message was not delivered");
             }
         }

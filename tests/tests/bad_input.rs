@@ -1,6 +1,8 @@
 //! Wrong words, files and places: each is refused with what would do, with exit code 2 where the program was used
 //! wrongly and 1 where the machine or a file failed; nothing panics.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use std::ffi::OsStr;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

@@ -1,14 +1,18 @@
 //! Deaths of processes at any instant: of one worker, of everything, by Ctrl-C.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use std::path::Path;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tests::{Place, Up, micro, process, python, run, text};
 
 /// How long every process of a swarm may take to be gone after Ctrl-C.
 const STOP_MAX: Duration = Duration::from_secs(5);
-/// How often everything is killed.
+/// How often everything is killed or, every other time, interrupted.
 const KILLS: u32 = 3;
+/// How long a swarm may take to end once its last round is committed: less than any deadline of the job.
+const END_MAX: Duration = Duration::from_secs(20);
 
 #[test]
 fn kill_of_one_worker_mid_round_lets_the_others_finish() {
@@ -65,10 +69,10 @@ fn kill_of_everything_and_resume_ends_in_the_state_of_an_undisturbed_run() {
     python("replay.py", &[&"run", &disturbed]);
 }
 
-/// Resumes and kills, over and over; the seed of the instants is printed.
+/// Resumes and kills, or interrupts, over and over; the seed of the instants is printed.
 fn kill_at_random_instants(run: &Path) {
     let mut random = Random::seeded();
-    for _ in 0..KILLS {
+    for kill in 0..KILLS {
         let mut up = Up::resume(run, &[]);
         // Half of the kills come while the processes still find each other, half in the rounds.
         if random.below(2) == 1 {
@@ -76,9 +80,25 @@ fn kill_at_random_instants(run: &Path) {
         }
         let after = Duration::from_millis(random.below(900));
         let runs = up.watch_for(after);
-        println!("killed after {after:?}, {} rounds were there, still running: {runs}", run::rounds(run).len());
-        up.kill_everything();
+        println!("stopped after {after:?}, {} rounds were there, still running: {runs}", run::rounds(run).len());
+        if kill % 2 == 0 {
+            up.kill_everything();
+        } else {
+            let (took, _) = up.interrupt();
+            assert!(took < STOP_MAX, "{took:?}");
+        }
     }
+}
+
+#[test]
+fn a_finished_run_waits_for_nobody() {
+    let place = Place::new();
+    let job = micro(place.path(), |_| {});
+    let mut up = Up::start(&place.join("run"), &job, &text(), &[]);
+    up.wait_for("the last round", |event| event["event"] == "round" && event["round"] == 6);
+    let committed = Instant::now();
+    let _ = up.finish().finished();
+    assert!(committed.elapsed() < END_MAX, "{:?}", committed.elapsed());
 }
 
 #[test]

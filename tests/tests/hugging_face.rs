@@ -1,5 +1,7 @@
 //! Checkpoints and Hugging Face transformers: ours open there, theirs train here, and both compute the same.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use std::path::Path;
 
 use models::huggingface::{self, Imported};

@@ -1,6 +1,8 @@
 //! Every member's state in every round is the one that a second implementation computes: numpy, written from the format
 //! document alone, from nothing but the files of the run directory.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 

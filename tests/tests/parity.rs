@@ -1,5 +1,7 @@
 //! Synchronous training by four workers is training in one process on the union batch.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use aggregator::job::Job;
 use tests::{Place, Up, parity, run, text};
 

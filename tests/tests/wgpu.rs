@@ -1,6 +1,8 @@
 //! Full inner steps on whatever wgpu adapter there is, a software one included, against the CPU's. On a machine
 //! without a GPU it needs mesa-vulkan-drivers and libvulkan1, which `.ci/test` installs.
 
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
 use models::{Batch, ComputeDevice, DeviceChoice, ModelConfig, Trainer, TrainerOptions, initialize, survey};
 
 /// What the losses of the two devices may differ by, in nats per token.
