@@ -70,6 +70,9 @@ fn as_f32(config: &ModelConfig, flat: &[f32]) -> Vec<(String, Dtype, Vec<usize>,
     tensors.map(|spec| (spec.name.clone(), Dtype::F32, spec.shape.clone(), bytes(&flat[spec.range()]))).collect()
 }
 
+/// Name, type, shape and bytes.
+type RawTensor = (String, Dtype, Vec<usize>, Vec<u8>);
+
 #[test]
 fn comes_back_as_it_was_written() {
     for tied in [true, false] {
@@ -136,7 +139,7 @@ fn a_copy_of_a_tied_head_and_old_rotary_tables_are_left_out() {
 #[test]
 fn tensors_that_do_not_fit_are_named() {
     let (directory, flat) = exported(&model(false), SHARD_BYTES_MAX);
-    let check = |change: &dyn Fn(&mut Vec<(String, Dtype, Vec<usize>, Vec<u8>)>), expected: &[&str]| {
+    let check = |change: &dyn Fn(&mut Vec<RawTensor>), expected: &[&str]| {
         let mut tensors = as_f32(&model(false), &flat);
         change(&mut tensors);
         write_weights(directory.path(), &tensors);
