@@ -12,14 +12,12 @@ mod bounds;
 mod codec;
 mod defaults;
 mod keys;
-mod machine;
 mod model;
 mod parameters;
 mod sections;
 
 pub use codec::{CodecSection, CodecStage};
 pub use keys::known_keys;
-pub use machine::Machine;
 pub use model::ModelSection;
 pub use sections::{
     Balance, CheckpointSection, DataSection, EvaluationSection, Exchange, OuterSection, RoundSection, ScorePolicy,
