@@ -75,8 +75,16 @@ impl FileError {
 /// # Errors
 /// When the directory cannot be written, or the disk is full; `path` is then as it was.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_atomic_with(path, |file| file.write_all(bytes))
+}
+
+/// As [`write_atomic`], for what is too large to be put together in memory first: `write` gets the file.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_atomic_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), FileError> {
     let temporary = temporary_name(path);
-    let written = write_synced(&temporary, bytes);
+    let written = write_synced_with(&temporary, write);
     if written.is_err() {
         // Best effort: what matters is that `path` is untouched; the leftover is swept when the run is opened.
         let _ = fs::remove_file(&temporary);
@@ -91,8 +99,12 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
 /// # Errors
 /// When the file cannot be created or written.
 pub fn write_synced(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_synced_with(path, |file| file.write_all(bytes))
+}
+
+fn write_synced_with(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), FileError> {
     let mut file = File::create(path).map_err(FileError::io("create", path))?;
-    file.write_all(bytes).map_err(FileError::io("write", path))?;
+    write(&mut file).map_err(FileError::io("write", path))?;
     file.sync_all().map_err(FileError::io("sync", path))
 }
 

@@ -105,7 +105,8 @@ pub fn score(
     Ok(Scored { round: request.round, base_loss_micronats: Some(to_millionths(mean(&base))), measured })
 }
 
-/// Measures what a vote needs: every gate and norm, one worker's gain and cosine, and the next state's hash.
+/// Measures what a vote needs: every gate and norm, one worker's gain and cosine, and the next state, which comes with it
+/// so that nobody need compute it again.
 ///
 /// # Errors
 /// [`MeasureError`] when this node cannot measure.
@@ -114,7 +115,7 @@ pub fn verify(
     context: &Context<'_>,
     request: &VerifyRequest,
     payloads: &Payloads,
-) -> Result<Verification, MeasureError> {
+) -> Result<(Verification, State), MeasureError> {
     let manifest = &request.manifest;
     let frame = Frame::new(context, &request.head, manifest.round)?;
     let measured = manifest.contributions.iter().filter(|entry| entry.measured.is_some());
@@ -126,8 +127,9 @@ pub fn verify(
         Some(worker) => Some(remeasure(trainer, &frame, &manifest.eval_seed, &gated, worker)?),
         None => None,
     };
-    let state_hash = next_state(context, &manifest.codec, &request.terms, payloads)?.hash();
-    Ok(Verification { round: manifest.round, manifest_hash: request.manifest_hash, gates, remeasured, state_hash })
+    let next = next_state(context, &manifest.codec, &request.terms, payloads)?;
+    let (round, manifest_hash, state_hash) = (manifest.round, request.manifest_hash, next.hash());
+    Ok((Verification { round, manifest_hash, gates, remeasured, state_hash }, next))
 }
 
 /// The state after the terms, in the order of workers; the base state stays as it is.

@@ -1,6 +1,7 @@
 //! The payloads of a round as they lie on the disk, loaded for whoever measures or aggregates them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use kernels::{Codec, HEADER_BYTES};
 use protocol::{Hash, Round};
@@ -9,7 +10,7 @@ use crate::files::FileError;
 use crate::run_directory::RunDirectory;
 
 /// Payload files by their hash.
-pub type Payloads = BTreeMap<Hash, Vec<u8>>;
+pub type Payloads = BTreeMap<Hash, Arc<Vec<u8>>>;
 
 /// The longest payload that any codec makes of `elements` parameters, in bytes.
 #[must_use]
@@ -24,6 +25,6 @@ pub fn bytes_max(elements: usize) -> u64 {
 /// When one is missing, too long or damaged.
 pub fn load(run: &RunDirectory, round: Round, hashes: &[Hash], elements: usize) -> Result<Payloads, FileError> {
     let limit = bytes_max(elements);
-    let load = |hash: &Hash| Ok((*hash, run.load_payload(round, hash, limit)?));
+    let load = |hash: &Hash| Ok((*hash, Arc::new(run.load_payload(round, hash, limit)?)));
     hashes.iter().map(load).collect()
 }

@@ -72,7 +72,7 @@ impl Swarm {
         let genesis = Genesis::new(&job, aggregator.worker(), Hash([1; 32]), &start, Vec::new()).unwrap();
         let mut workers: Vec<Keypair> = (1..=3).map(|seed| Keypair::from_secret(&[seed; 32])).collect();
         workers.sort_by_key(Keypair::worker);
-        let join = |keypair: &Keypair| Join { worker: keypair.worker(), speed_step: 1, addresses: Vec::new() };
+        let join = |keypair: &Keypair| Join { worker: keypair.worker(), addresses: Vec::new() };
         let roster = Roster::genesis(&workers.iter().map(join).collect::<Vec<_>>());
         let head = Head::genesis(genesis.session, state.hash(), elements, roster);
         let (mut journal, _) = Journal::open(&run).unwrap();
@@ -220,6 +220,7 @@ fn accepted(worker: WorkerId, payload_hash: Hash, tokens: u64) -> Contribution {
         payload_hash: Some(payload_hash),
         bytes: 0,
         tokens,
+        inner_ms: 0,
         verdict: Verdict::Accepted,
         reason: Reason::Passed,
         measured: None,

@@ -1,7 +1,8 @@
 //! The worker as a process: the thin loop around [`protocol::Member`].
 //!
 //! Three owners: this task (the core, the disk's records), the network task behind [`network::Network`], and the compute
-//! thread that owns trainer, residual and state ([`learner`]). What survives a restart is in [`keepsake`].
+//! thread that owns trainer, residual and state ([`learner`]). What survives a restart is in [`keepsake`], written by
+//! [`keeper`].
 
 use aggregator::compute::ComputeThread;
 use aggregator::events::{Devices, Event, Events, Warning};
@@ -12,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::WorkerConfig;
 
 mod join;
+mod keeper;
 mod keepsake;
 mod learner;
 mod session;
@@ -72,7 +74,9 @@ async fn take_part(
     for message in started.notes {
         events.emit(Event::Warning(Warning { message }));
     }
+    let kept = started.learner.keeper.kept();
     let compute = ComputeThread::spawn("compute", started.learner)?;
-    let session = Session::new(started.member, started.records, config, hello, network, compute, events, started.limit);
+    let session =
+        Session::new(started.member, started.records, kept, config, hello, network, compute, events, started.limit);
     session.run(inbox, shutdown).await
 }

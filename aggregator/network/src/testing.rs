@@ -8,7 +8,6 @@ pub(crate) fn hello() -> Hello {
         network: NetworkId([7; 32]),
         token: [3; protocol::limits::TOKEN_BYTES],
         device: "cpu".into(),
-        tokens_per_s: 1000,
         addresses: vec!["/ip4/127.0.0.1/tcp/4001".into()],
     }
 }

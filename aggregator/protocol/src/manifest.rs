@@ -80,6 +80,8 @@ pub struct Contribution {
     pub bytes: u64,
     /// Tokens trained on.
     pub tokens: u64,
+    /// What the inner steps took, by the worker's own clock; 0 when it did not say.
+    pub inner_ms: u64,
     /// Whether it enters the aggregate.
     pub verdict: Verdict,
     /// Why.

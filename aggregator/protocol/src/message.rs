@@ -187,8 +187,6 @@ pub struct Hello {
     /// Its device, for people.
     #[serde(deserialize_with = "encoding::text::<_, DEVICE_BYTES_MAX>")]
     pub device: String,
-    /// Its measured speed.
-    pub tokens_per_s: u64,
     /// Where peers find it.
     #[serde(deserialize_with = "encoding::texts::<_, ADDRESSES_MAX, ADDRESS_BYTES_MAX>")]
     pub addresses: Vec<String>,

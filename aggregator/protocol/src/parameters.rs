@@ -20,6 +20,8 @@ pub struct Parameters {
     pub inner_steps: u32,
     /// Sequences a worker of speed step 1 takes per inner step.
     pub sequences: u32,
+    /// Whether speed steps follow the measured speeds; otherwise all stay at 1.
+    pub balanced: bool,
     /// Longest wait for commits.
     pub round_deadline_ms: u64,
     /// Longest wait for countersignatures of the closed set.
@@ -105,6 +107,7 @@ impl Default for Parameters {
             rounds: 20,
             inner_steps: 30,
             sequences: 8,
+            balanced: false,
             round_deadline_ms: 600_000,
             close_deadline_ms: 30_000,
             reveal_deadline_ms: 60_000,

@@ -9,6 +9,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
+mod balance;
 mod succession;
 pub use succession::next_roster;
 
@@ -21,6 +22,8 @@ pub struct RosterMember {
     pub voter: bool,
     /// How many batches it takes per inner step, a coarse measure of its speed.
     pub speed_step: u32,
+    /// Its measured speed, where the job balances by it; 0 until it is known.
+    pub tokens_per_s: u64,
     /// Rounds with an accepted contribution since it joined or came out of quarantine.
     pub accepted_rounds: u64,
     /// Its mean score S̄ in hundredths; none before the first score.
@@ -54,8 +57,6 @@ pub struct Roster {
 pub struct Join {
     /// Who.
     pub worker: WorkerId,
-    /// Its speed in coarse steps, 1 to [`SPEED_STEP_MAX`].
-    pub speed_step: u32,
     /// Where peers find it.
     #[serde(deserialize_with = "encoding::texts::<_, ADDRESSES_MAX, ADDRESS_BYTES_MAX>")]
     pub addresses: Vec<String>,
@@ -68,7 +69,8 @@ impl RosterMember {
         Self {
             worker: join.worker,
             voter,
-            speed_step: join.speed_step.clamp(1, SPEED_STEP_MAX),
+            speed_step: 1,
+            tokens_per_s: 0,
             accepted_rounds: 0,
             standing: None,
             low_streak: 0,

@@ -168,6 +168,8 @@ pub struct Reveal {
     pub payload_bytes: u64,
     /// Tokens trained on.
     pub tokens: u64,
+    /// What the inner steps took, by the worker's own clock; 0 when it does not say.
+    pub inner_ms: u64,
 }
 
 impl Reveal {

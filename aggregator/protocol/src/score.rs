@@ -172,6 +172,8 @@ pub enum Outcome {
         bytes: u64,
         /// Tokens trained on.
         tokens: u64,
+        /// What the inner steps took, by the worker's own clock; 0 when it does not say.
+        inner_ms: u64,
         /// What was measured; none when the payload was not delivered by the deadline.
         measured: Option<Measured>,
     },

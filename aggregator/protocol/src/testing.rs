@@ -28,7 +28,7 @@ pub(crate) fn aggregator() -> Keypair {
 }
 
 pub(crate) fn join(keypair: &Keypair) -> Join {
-    Join { worker: keypair.worker(), speed_step: 1, addresses: vec!["somewhere".to_owned()] }
+    Join { worker: keypair.worker(), addresses: vec!["somewhere".to_owned()] }
 }
 
 pub(crate) fn head(keypairs: &[Keypair]) -> Head {
@@ -88,6 +88,7 @@ pub(crate) fn delivered(keypair: &Keypair, number: usize, measured: Measured) ->
         payload_hash: payload(number),
         bytes: 100,
         tokens: 1_000,
+        inner_ms: 100,
         measured: Some(measured),
     };
     Entry { worker: keypair.worker(), commitment: commit(keypair, round, &payload(number)).body.commitment, outcome }

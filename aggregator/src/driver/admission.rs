@@ -2,14 +2,12 @@
 
 use network::ReplyHandle;
 use protocol::coordinator::{Action, JoinRefusal};
-use protocol::limits::SPEED_STEP_MAX;
 use protocol::message::{DataShard, HelloRefusal, Welcome};
 use protocol::roster::Join;
 use protocol::{Hello, HelloReply, PROTOCOL_VERSION, Term, WorkerId};
 
 use super::session::Session;
 use crate::events::{Event, Joined};
-use crate::job::Balance;
 
 impl Session {
     /// Answers a hello; whoever is welcome is present from here on.
@@ -46,8 +44,7 @@ impl Session {
         if !same_token(&hello.token, &self.place.token) {
             return Err(HelloRefusal::Token);
         }
-        let speed_step = self.speed_step(hello.tokens_per_s);
-        let join = Join { worker: from, speed_step, addresses: hello.addresses.clone() };
+        let join = Join { worker: from, addresses: hello.addresses.clone() };
         let now = self.now();
         let actions = self.core.joined(now, join).map_err(|refusal| match refusal {
             JoinRefusal::Full => HelloRefusal::Full,
@@ -56,15 +53,6 @@ impl Session {
         let next = self.ordinals.len() as u32;
         self.ordinals.entry(from).or_insert(next);
         Ok(actions)
-    }
-
-    /// How many batches a worker takes: as many as it is times faster than the first one, where the job balances.
-    fn speed_step(&mut self, tokens_per_s: u64) -> u32 {
-        if self.place.job.train.balance == Balance::Equal {
-            return 1;
-        }
-        let unit = *self.unit_tokens_per_s.get_or_insert(tokens_per_s.max(1));
-        u32::try_from((tokens_per_s + unit / 2) / unit).unwrap_or(SPEED_STEP_MAX).clamp(1, SPEED_STEP_MAX)
     }
 
     fn welcome(&self, worker: WorkerId) -> anyhow::Result<Welcome> {

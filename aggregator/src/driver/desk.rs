@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use anyhow::Context;
-use kernels::{Codec, Term};
 use models::data::Split;
 use models::{Batch, Tokenizer, Trainer};
 use protocol::coordinator::{AggregateRequest, ScoreRequest, Scored};
@@ -62,17 +60,9 @@ impl Desk {
 
     /// The hash of the next state; the state stays as it is.
     pub(super) fn aggregate(&mut self, request: &AggregateRequest) -> anyhow::Result<Hash> {
-        let codec: Codec = request.codec.parse()?;
         let hashes: Vec<Hash> = request.terms.iter().map(|term| term.payload_hash).collect();
         let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
-        let mut terms = Vec::new();
-        for term in &request.terms {
-            let bytes = payloads.get(&term.payload_hash).context("a payload of the aggregate is missing")?;
-            let (_, body) = kernels::parse(bytes)?;
-            terms.push(Term { body, weight: term.weight, clip: term.clip });
-        }
-        let mut next = self.state.clone();
-        self.rule.apply(codec, &mut next, &terms)?;
+        let next = measure::next_state(&self.context(), &request.codec, &request.terms, &payloads)?;
         let hash = next.hash();
         self.next = Some((hash, next));
         Ok(hash)
@@ -107,6 +97,10 @@ impl Desk {
     /// Held-out loss of the current state, in nats per token.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<f64> {
         Ok(evaluate::loss(&mut self.trainer, &self.state.theta, &self.held_out)?)
+    }
+
+    fn context(&self) -> MeasureContext<'_> {
+        MeasureContext { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state }
     }
 
     fn checkpoint(&self, head: &Head) -> anyhow::Result<PathBuf> {

@@ -83,7 +83,7 @@ impl Default for ScoreSection {
 
 impl Default for EvaluationSection {
     fn default() -> Self {
-        Self { sequences: 8, every: 1 }
+        Self { sequences: 8, every: 2 }
     }
 }
 

@@ -4,7 +4,7 @@ use models::{AdamWConfig, Schedule};
 use protocol::parameters::{CodecFrom, Parameters, Tolerances};
 use protocol::score::{QualityRule, ScorePolicy as ProtocolPolicy};
 
-use super::{Job, JobError, ScorePolicy};
+use super::{Balance, Job, JobError, ScorePolicy};
 
 const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 
@@ -21,6 +21,7 @@ impl Job {
             rounds: train.rounds,
             inner_steps: narrow(train.inner_steps),
             sequences: narrow(train.batch_sequences as u64),
+            balanced: train.balance == Balance::Speed,
             round_deadline_ms: round.round_deadline_ms,
             close_deadline_ms: round.close_deadline_ms,
             reveal_deadline_ms: round.reveal_deadline_ms,

@@ -21,7 +21,7 @@ pub enum Exchange {
 pub enum Balance {
     /// Every worker takes `batch_sequences`.
     Equal,
-    /// A faster worker takes a larger batch, after the speed steps of the roster.
+    /// A faster worker takes a larger batch, in whole multiples of `batch_sequences`, by what rounds recorded of its speed.
     Speed,
 }
 

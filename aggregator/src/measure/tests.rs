@@ -69,7 +69,7 @@ impl Scene {
 }
 
 fn by_hash(payloads: &[Vec<u8>]) -> Payloads {
-    payloads.iter().map(|bytes| (Hash::of(bytes), bytes.clone())).collect()
+    payloads.iter().map(|bytes| (Hash::of(bytes), bytes.clone().into())).collect()
 }
 
 fn trainer_of(swarm: &Swarm) -> Trainer {
@@ -181,7 +181,7 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     let (manifest_hash, terms) = (manifest.hash(), manifest.terms());
     let request = VerifyRequest { manifest, manifest_hash, head, remeasure: Some(worker), terms };
     let mut trainer = trainer_of(&scene.swarm);
-    let verification = verify(&mut trainer, &scene.context(), &request, &by_hash(&payloads)).unwrap();
+    let (verification, next) = verify(&mut trainer, &scene.context(), &request, &by_hash(&payloads)).unwrap();
     let (_, recorded) = &scored.measured[1];
     let again = verification.remeasured.unwrap();
     assert_eq!(again.cosine_millionths, recorded.cosine_millionths);
@@ -195,6 +195,7 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     let terms: Vec<Term<'_>> = bodies.iter().map(|body| Term { body, weight: 64, clip: 256 }).collect();
     scene.swarm.rule.apply(scene.swarm.codec(), &mut state, &terms).unwrap();
     assert_eq!(verification.state_hash, state.hash());
+    assert_eq!(next, state);
 }
 
 #[test]

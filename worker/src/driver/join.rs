@@ -39,7 +39,6 @@ pub(super) fn hello(invite: &Invite, report: &DeviceReport, addresses: Vec<Strin
         network: invite.network,
         token: invite.token,
         device: report.chosen.description(),
-        tokens_per_s: 0,
         addresses,
     }
 }

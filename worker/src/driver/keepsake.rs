@@ -4,17 +4,22 @@
 //! DIRECTORY/
 //!   identity.secret   the worker's key
 //!   member.records    what the worker promised in the open round
-//!   training.bin      the newest payload, the sum that it was taken from, and AdamW's state after its inner steps
-//!   verdict.bin       what became of that payload
-//!   state.bin         the newest head and its state
+//!   snapshot.bin      a head, its state, and the residual and AdamW's state that the next training starts from
+//!   payload.bin       the newest payload, which is announced
 //!   micro_batch.bin   the micro-batch that the device was found to take
 //! ```
 //!
-//! Invariants: every file is replaced in one step; `training.bin` is there before its payload is announced, and
-//! `verdict.bin` before the state that follows from it; the residual is the sum, less the payload where that was
-//! accepted, so neither is ever counted twice. Every file ends with the BLAKE3 of the rest.
+//! Invariants: every file is replaced in one step and ends with the BLAKE3 of the rest. A snapshot is what all rounds up
+//! to its head left, in one file, so a residual never meets another round's state. A payload is there before it is
+//! announced, and the snapshot that it was trained from before it; what the payload left out is not kept but trained
+//! again after a restart, which costs a crash the inner steps and spares every round the writing of three vectors
+//! before its commit.
 
 use std::path::{Path, PathBuf};
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::sync::Arc;
 
 use aggregator::files::{self, FileError};
 use aggregator::records::RecordLog;
@@ -25,7 +30,7 @@ use protocol::{Hash, Head, Round};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// The largest of the files: three vectors and a payload of the largest model that fits a machine's memory.
+/// The largest of the files: six vectors of the largest model that fits a machine's memory.
 const FILE_BYTES_MAX: u64 = 1 << 40;
 const HASH_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 8;
@@ -36,19 +41,24 @@ pub(super) struct Keepsake {
     directory: PathBuf,
 }
 
-/// A finished training that has its verdict still to come, or had it.
+/// Floats that are written at a time.
+const FLOATS_AT_ONCE: usize = 1 << 16;
+
+/// What all rounds up to a head left.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Training {
-    pub(super) facts: TrainingFacts,
-    /// β·e + Δ. [elements]
-    pub(super) sum: Vec<f32>,
-    /// AdamW after the inner steps; empty with `exchange = "gradient"`.
+pub(super) struct Snapshot {
+    pub(super) head: Head,
+    /// The head's state, as peers fetch it.
+    pub(super) state: Arc<Vec<u8>>,
+    /// The residual e. [elements], or empty when it is zero.
+    pub(super) residual: Vec<f32>,
+    /// AdamW; empty with `exchange = "gradient"`.
     pub(super) optimizer: OptimizerState,
-    /// The payload file.
-    pub(super) payload: Vec<u8>,
+    /// The newest payload whose verdict the residual has.
+    pub(super) settled: Option<Hash>,
 }
 
-/// The small facts of a training.
+/// The small facts of a training, kept with its payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct TrainingFacts {
     pub(super) round: Round,
@@ -57,15 +67,14 @@ pub(super) struct TrainingFacts {
     pub(super) payload: Payload,
     /// Windows trained on, as a hash: the same work need not be done twice.
     pub(super) work: Hash,
-    /// AdamW's steps.
-    pub(super) step: u64,
 }
 
-/// What became of a payload.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Settled {
-    pub(super) payload: Hash,
-    pub(super) accepted: bool,
+/// The small facts of a snapshot.
+#[derive(Serialize, Deserialize)]
+struct SnapshotFacts {
+    head: Head,
+    step: u64,
+    settled: Option<Hash>,
 }
 
 impl Keepsake {
@@ -86,38 +95,33 @@ impl Keepsake {
         RecordLog::open(&self.path("member.records"))
     }
 
-    pub(super) fn save_training(&self, training: &Training) -> Result<(), FileError> {
-        let facts = postcard_bytes(&training.facts);
-        let optimizer = &training.optimizer;
-        let vectors = [&training.sum, &optimizer.m, &optimizer.v].map(|vector| float_bytes(vector));
-        let [sum, m, v] = &vectors;
-        self.write("training.bin", &[&facts, sum, m, v, &training.payload])
+    pub(super) fn save_payload(&self, facts: &TrainingFacts, payload: &[u8]) -> Result<(), FileError> {
+        self.write("payload.bin", &[Part::Bytes(&postcard_bytes(facts)), Part::Bytes(payload)])
     }
 
-    pub(super) fn load_training(&self) -> Result<Option<Training>, FileError> {
-        let Some([facts, sum, m, v, payload]) = self.read("training.bin")? else { return Ok(None) };
-        let facts: TrainingFacts = self.parse("training.bin", &facts)?;
-        let optimizer = OptimizerState { step: facts.step, m: floats(&m), v: floats(&v) };
-        Ok(Some(Training { facts, sum: floats(&sum), optimizer, payload }))
+    pub(super) fn load_payload(&self) -> Result<Option<(TrainingFacts, Vec<u8>)>, FileError> {
+        let Some([facts, payload]) = self.read("payload.bin")? else { return Ok(None) };
+        Ok(Some((self.parse("payload.bin", &facts)?, payload)))
     }
 
-    pub(super) fn save_verdict(&self, settled: &Settled) -> Result<(), FileError> {
-        self.write("verdict.bin", &[&postcard_bytes(settled)])
+    pub(super) fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), FileError> {
+        let Snapshot { head, state, residual, optimizer, settled } = snapshot;
+        let facts = SnapshotFacts { head: head.clone(), step: optimizer.step, settled: *settled };
+        let parts = [
+            Part::Bytes(&postcard_bytes(&facts)),
+            Part::Bytes(state),
+            Part::Floats(residual),
+            Part::Floats(&optimizer.m),
+            Part::Floats(&optimizer.v),
+        ];
+        self.write("snapshot.bin", &parts)
     }
 
-    pub(super) fn load_verdict(&self) -> Result<Option<Settled>, FileError> {
-        let Some([settled]) = self.read("verdict.bin")? else { return Ok(None) };
-        self.parse("verdict.bin", &settled).map(Some)
-    }
-
-    /// Keeps a head with the bytes of its state.
-    pub(super) fn save_state(&self, head: &Head, state: &[u8]) -> Result<(), FileError> {
-        self.write("state.bin", &[&postcard_bytes(head), state])
-    }
-
-    pub(super) fn load_state(&self) -> Result<Option<(Head, Vec<u8>)>, FileError> {
-        let Some([head, state]) = self.read("state.bin")? else { return Ok(None) };
-        Ok(Some((self.parse("state.bin", &head)?, state)))
+    pub(super) fn load_snapshot(&self) -> Result<Option<Snapshot>, FileError> {
+        let Some([facts, state, residual, m, v]) = self.read("snapshot.bin")? else { return Ok(None) };
+        let SnapshotFacts { head, step, settled } = self.parse("snapshot.bin", &facts)?;
+        let optimizer = OptimizerState { step, m: floats(&m), v: floats(&v) };
+        Ok(Some(Snapshot { head, state: Arc::new(state), residual: floats(&residual), optimizer, settled }))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -130,21 +134,20 @@ impl Keepsake {
             return Ok(self.parse("micro_batch.bin", &kept)?);
         }
         let found = probe()?;
-        self.write("micro_batch.bin", &[&postcard_bytes(&found)])?;
+        self.write("micro_batch.bin", &[Part::Bytes(&postcard_bytes(&found))])?;
         Ok(found)
     }
 
     /// Each part with its length before it, then the hash of all.
-    fn write(&self, name: &str, parts: &[&[u8]]) -> Result<(), FileError> {
-        let mut bytes =
-            Vec::with_capacity(parts.iter().map(|part| LENGTH_BYTES + part.len()).sum::<usize>() + HASH_BYTES);
-        for part in parts {
-            bytes.extend((part.len() as u64).to_le_bytes());
-            bytes.extend_from_slice(part);
-        }
-        let hash = Hash::of(&bytes);
-        bytes.extend(hash.0);
-        files::write_atomic(&self.path(name), &bytes)
+    fn write(&self, name: &str, parts: &[Part<'_>]) -> Result<(), FileError> {
+        files::write_atomic_with(&self.path(name), |file| {
+            let mut file = Hashed { file, hasher: blake3::Hasher::new() };
+            for part in parts {
+                part.write(&mut file)?;
+            }
+            let hash = file.hasher.finalize();
+            file.file.write_all(hash.as_bytes())
+        })
     }
 
     fn read<const N: usize>(&self, name: &str) -> Result<Option<[Vec<u8>; N]>, FileError> {
@@ -182,58 +185,103 @@ fn postcard_bytes<T: Serialize>(value: &T) -> Vec<u8> {
     protocol::encode(value)
 }
 
-fn float_bytes(values: &[f32]) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    append_floats(&mut bytes, values);
-    bytes
+/// A part of a file.
+enum Part<'a> {
+    Bytes(&'a [u8]),
+    Floats(&'a [f32]),
+}
+
+impl Part<'_> {
+    fn write(&self, file: &mut Hashed<'_>) -> io::Result<()> {
+        match self {
+            Self::Bytes(bytes) => {
+                file.write(&(bytes.len() as u64).to_le_bytes())?;
+                file.write(bytes)
+            }
+            Self::Floats(values) => {
+                file.write(&(size_of_val(*values) as u64).to_le_bytes())?;
+                let mut bytes = Vec::new();
+                for values in values.chunks(FLOATS_AT_ONCE) {
+                    bytes.clear();
+                    append_floats(&mut bytes, values);
+                    file.write(&bytes)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A file with the hash of what was written.
+struct Hashed<'a> {
+    file: &'a mut File,
+    hasher: blake3::Hasher,
+}
+
+impl Hashed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.hasher.update(bytes);
+        self.file.write_all(bytes)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use protocol::message::Timings;
+    use protocol::{Roster, SessionId};
 
-    fn training() -> Training {
+    fn facts() -> TrainingFacts {
         let payload = Payload { hash: Hash([3; 32]), bytes: 5, tokens: 7, timings: Timings::default() };
-        let facts = TrainingFacts {
-            round: Round(4),
-            base: Hash([1; 32]),
-            codec: "topk64-q2".to_owned(),
-            payload,
-            work: Hash([2; 32]),
-            step: 9,
+        let (base, work) = (Hash([1; 32]), Hash([2; 32]));
+        TrainingFacts { round: Round(4), base, codec: "topk64-q2".to_owned(), payload, work }
+    }
+
+    fn snapshot() -> Snapshot {
+        let manifest_hash = Hash([5; 32]);
+        let head = Head {
+            session: SessionId([6; 32]),
+            round: Round(3),
+            outer_steps: 3,
+            elements: 2,
+            cursor: 24,
+            manifest_hash,
+            parent_hash: Hash::ZERO,
+            state_hash: Hash([1; 32]),
+            roster: Roster::default(),
         };
         let optimizer = OptimizerState { step: 9, m: vec![0.5, -0.0], v: vec![1e-40, 2.0] };
-        Training { facts, sum: vec![1.0, f32::MIN_POSITIVE], optimizer, payload: b"bytes".to_vec() }
+        let residual = vec![1.0, f32::MIN_POSITIVE];
+        Snapshot { head, state: Arc::new(vec![7; 8]), residual, optimizer, settled: Some(Hash([4; 32])) }
     }
 
     #[test]
     fn what_is_kept_comes_back() {
         let directory = tempfile::tempdir().unwrap();
         let keepsake = Keepsake::open(directory.path()).unwrap();
-        assert_eq!(keepsake.load_training().unwrap(), None);
-        keepsake.save_training(&training()).unwrap();
-        assert_eq!(keepsake.load_training().unwrap(), Some(training()));
-        let settled = Settled { payload: Hash([3; 32]), accepted: true };
-        keepsake.save_verdict(&settled).unwrap();
-        assert_eq!(keepsake.load_verdict().unwrap(), Some(settled));
+        assert_eq!(keepsake.load_snapshot().unwrap(), None);
+        keepsake.save_snapshot(&snapshot()).unwrap();
+        assert_eq!(keepsake.load_snapshot().unwrap(), Some(snapshot()));
+        assert_eq!(keepsake.load_payload().unwrap(), None);
+        keepsake.save_payload(&facts(), b"bytes").unwrap();
+        assert_eq!(keepsake.load_payload().unwrap(), Some((facts(), b"bytes".to_vec())));
     }
 
     #[test]
     fn a_damaged_file_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
         let keepsake = Keepsake::open(directory.path()).unwrap();
-        keepsake.save_training(&training()).unwrap();
-        let path = directory.path().join("training.bin");
+        keepsake.save_snapshot(&snapshot()).unwrap();
+        let path = directory.path().join("snapshot.bin");
         let whole = std::fs::read(&path).unwrap();
         for at in [0, 40, whole.len() - 1] {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let error = keepsake.load_training().unwrap_err().to_string();
-            assert!(error.contains("training.bin"), "{error}");
+            let error = keepsake.load_snapshot().unwrap_err().to_string();
+            assert!(error.contains("snapshot.bin"), "{error}");
         }
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(keepsake.load_training().is_err());
+        assert!(keepsake.load_snapshot().is_err());
     }
 }

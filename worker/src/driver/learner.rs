@@ -4,6 +4,7 @@
 //! short leaves optimiser and residual as they were; the same round trained again from the same state gives the same
 //! payload, since everything that it depends on is kept.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use aggregator::job::{Exchange, Job};
@@ -11,7 +12,7 @@ use aggregator::measure::{self, Context};
 use aggregator::payloads::Payloads;
 use aggregator::state::{OuterRule, State};
 use anyhow::Context as _;
-use kernels::{Codec, Compressor, Header, Saved, Term};
+use kernels::{Codec, Compressor, Header, Saved};
 use models::data::Split;
 use models::{OptimizerState, Trainer};
 use protocol::member::{ApplyRequest, Payload, Verification, VerifyRequest};
@@ -19,7 +20,8 @@ use protocol::message::Timings;
 use protocol::{Assignment, Hash, Head, Parameters, Round, SessionId, WorkerId};
 use tokio_util::sync::CancellationToken;
 
-use super::keepsake::{Keepsake, Settled, Training, TrainingFacts};
+use super::keeper::Keeper;
+use super::keepsake::{Snapshot, TrainingFacts};
 
 /// The compute thread's own things.
 pub(super) struct Learner {
@@ -33,15 +35,23 @@ pub(super) struct Learner {
     pub(super) compressor: Compressor,
     pub(super) optimizer: OptimizerState,
     pub(super) state: State,
-    pub(super) keepsake: Keepsake,
+    /// The head of that state, once it is known.
+    pub(super) head: Option<Head>,
+    pub(super) keeper: Keeper,
     /// The payload whose verdict is still to come.
     pub(super) pending: Option<Pending>,
+    /// The newest payload whose verdict came.
+    pub(super) settled: Option<Hash>,
+    /// What the manifest that was verified last leads to, so that applying it computes nothing twice.
+    pub(super) next: Option<(Hash, State)>,
 }
 
 /// A payload that waits for its verdict.
 pub(super) struct Pending {
-    facts: TrainingFacts,
-    file: Vec<u8>,
+    pub(super) facts: TrainingFacts,
+    pub(super) file: Arc<Vec<u8>>,
+    /// Whether residual and optimiser are past this training: not so after a restart.
+    pub(super) trained: bool,
 }
 
 /// Progress of the inner steps.
@@ -54,27 +64,9 @@ pub(super) struct Progress {
 }
 
 /// A finished training: what to announce, and the file.
-pub(super) type Trained = (Payload, Vec<u8>);
+pub(super) type Trained = (Payload, Arc<Vec<u8>>);
 
 impl Learner {
-    /// Puts back what an earlier process kept. Returns the payload, when its verdict is still to come.
-    pub(super) fn restore(&mut self, training: Training, settled: Option<Settled>) -> anyhow::Result<Option<Vec<u8>>> {
-        let Training { facts, sum, optimizer, payload } = training;
-        let codec: Codec = facts.codec.parse()?;
-        self.optimizer = optimizer;
-        let verdict = settled.filter(|settled| settled.payload == facts.payload.hash);
-        let Some(verdict) = verdict else {
-            // Until the verdict the residual is not needed, and after it it follows from the sum.
-            self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
-            self.pending = Some(Pending { facts, file: payload.clone() });
-            return Ok(Some(payload));
-        };
-        self.compressor.load(Saved { residual: sum.clone(), accumulated: Some(sum) })?;
-        let (_, body) = kernels::parse(&payload)?;
-        self.compressor.settle(codec, body, verdict.accepted)?;
-        Ok(None)
-    }
-
     /// The worker's part of a round, up to the payload on the disk; nothing when `stop` came first.
     pub(super) fn train(
         &mut self,
@@ -90,8 +82,10 @@ impl Learner {
         if let Some(again) = self.sealed_again(round, head, codec, work)? {
             return Ok(Some(again));
         }
-        // What waits for a verdict that will not come was left out: it stays in the residual.
-        self.settle(None)?;
+        if self.settle(None)? {
+            // The next training starts from a residual that holds this one: without it it could not be repeated.
+            self.keep_state()?;
+        }
         let started = Instant::now();
         let Some(inner) = self.inner(&assignment, head, stop, progress)? else { return Ok(None) };
         let inner_ms = millis(started);
@@ -105,71 +99,124 @@ impl Learner {
     /// Measures what a vote needs.
     pub(super) fn verify(&mut self, request: &VerifyRequest, payloads: &Payloads) -> anyhow::Result<Verification> {
         let context = Context { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
-        Ok(measure::verify(&mut self.trainer, &context, request, payloads)?)
+        let (verification, next) = measure::verify(&mut self.trainer, &context, request, payloads)?;
+        self.next = Some((verification.state_hash, next));
+        Ok(verification)
     }
 
-    /// Applies a committed round, settles the own payload and keeps both; the hash of the state and its bytes.
-    pub(super) fn apply(&mut self, request: &ApplyRequest, payloads: &Payloads) -> anyhow::Result<(Hash, Vec<u8>)> {
-        let manifest = &request.committed.manifest.body;
-        let codec: Codec = manifest.codec.parse()?;
-        let mut terms = Vec::new();
-        for term in &request.terms {
-            let bytes = payloads.get(&term.payload_hash);
-            let bytes = bytes.with_context(|| format!("payload {} is not held", term.payload_hash))?;
-            let (_, body) = kernels::parse(bytes)?;
-            terms.push(Term { body, weight: term.weight, clip: term.clip });
-        }
-        let mut next = self.state.clone();
-        self.rule.apply(codec, &mut next, &terms)?;
-        let accepted = request.own.filter(|own| own.accepted).map(|own| own.payload_hash);
-        self.settle(accepted)?;
-        let bytes = next.to_bytes();
-        let hash = Hash::of(&bytes);
+    /// Applies a committed round and settles the own payload; the hash of the state and its bytes. Both will be on the
+    /// disk before the next payload is.
+    pub(super) fn apply(
+        &mut self,
+        request: &ApplyRequest,
+        payloads: &Payloads,
+    ) -> anyhow::Result<(Hash, Arc<Vec<u8>>)> {
+        let verified = self.next.take().filter(|(hash, _)| *hash == request.head.state_hash);
+        let (hash, next) = match verified {
+            Some(verified) => verified,
+            None => {
+                let context = Context { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
+                let manifest = &request.committed.manifest.body;
+                let next = measure::next_state(&context, &manifest.codec, &request.terms, payloads)?;
+                (next.hash(), next)
+            }
+        };
+        let bytes = Arc::new(next.to_bytes());
         if hash == request.head.state_hash {
-            self.keepsake.save_state(&request.head, &bytes)?;
-            self.state = next;
+            self.settle(request.own.filter(|own| own.accepted).map(|own| own.payload_hash))?;
+            (self.state, self.head) = (next, Some(request.head.clone()));
+            self.keep(bytes.clone())?;
         }
         Ok((hash, bytes))
     }
 
     /// Takes a fetched state; what was learned from another one is forgotten, AdamW's state stays.
-    pub(super) fn replace(&mut self, head: &Head, bytes: &[u8]) -> anyhow::Result<()> {
-        let state = self.rule.parse_state(bytes, &head.state_hash, head.outer_steps)?;
+    pub(super) fn replace(&mut self, head: &Head, bytes: Arc<Vec<u8>>) -> anyhow::Result<()> {
+        let state = self.rule.parse_state(&bytes, &head.state_hash, head.outer_steps)?;
         if state.hash() != self.state.hash() {
             self.compressor = new_compressor(&self.job, &self.trainer);
             self.pending = None;
         }
-        self.keepsake.save_state(head, bytes)?;
-        self.state = state;
-        Ok(())
+        if self.head.as_ref().is_some_and(|held| held.manifest_hash != head.manifest_hash) {
+            // Which windows a payload was trained on hangs on the head that it was trained from.
+            self.train_again()?;
+        }
+        (self.state, self.head) = (state, Some(head.clone()));
+        // A payload that still waits for its verdict is repeated from the snapshot that it was trained from.
+        if self.pending.is_none() { self.keep(bytes) } else { Ok(()) }
     }
 
-    /// The verdict on the pending payload, by the hash of the one that was accepted.
-    fn settle(&mut self, accepted: Option<Hash>) -> anyhow::Result<()> {
-        let Some(Pending { facts, file }) = self.pending.take() else { return Ok(()) };
+    /// Has the state that this worker starts from written to the disk, with all that belongs to it.
+    pub(super) fn keep_state(&mut self) -> anyhow::Result<()> {
+        self.keep(Arc::new(self.state.to_bytes()))
+    }
+
+    /// Has everything that the next training starts from written to the disk.
+    fn keep(&mut self, state: Arc<Vec<u8>>) -> anyhow::Result<()> {
+        let Some(head) = self.head.clone() else { return Ok(()) };
+        let Saved { mut residual, .. } = self.compressor.save()?;
+        if residual.iter().all(|value| value.to_bits() == 0) {
+            residual.clear();
+        }
+        let optimizer = self.optimizer.clone();
+        if residual.is_empty() && optimizer.m.is_empty() {
+            return Ok(()); // nothing that a fetched state would not bring back
+        }
+        let last = head.outer_steps >= self.job.train.rounds;
+        self.keeper.snapshot(Snapshot { head, state, residual, optimizer, settled: self.settled })?;
+        // The aggregator ends once everybody has said that they hold the last state.
+        if last { self.keeper.settle() } else { Ok(()) }
+    }
+
+    /// The verdict on the pending payload, by the hash of the one that was accepted; what waits for a verdict that will
+    /// not come was left out. Whether there was one.
+    fn settle(&mut self, accepted: Option<Hash>) -> anyhow::Result<bool> {
+        self.train_again()?;
+        let Some(Pending { facts, file, .. }) = self.pending.take() else { return Ok(false) };
         let payload = facts.payload.hash;
-        let accepted = accepted == Some(payload);
-        self.keepsake.save_verdict(&Settled { payload, accepted })?;
         let codec: Codec = facts.codec.parse()?;
         let (_, body) = kernels::parse(&file)?;
-        Ok(self.compressor.settle(codec, body, accepted)?)
+        self.compressor.settle(codec, body, accepted == Some(payload))?;
+        self.settled = Some(payload);
+        Ok(true)
+    }
+
+    /// After a restart: repeats the training of the payload that waits for its verdict, since only the payload was kept.
+    /// An accelerator may round otherwise than it did; then what was announced counts and the residual takes the rest.
+    fn train_again(&mut self) -> anyhow::Result<()> {
+        let (Some(Pending { facts, file, trained: false }), Some(head)) = (&self.pending, self.head.clone()) else {
+            return Ok(());
+        };
+        let (round, codec, file) = (facts.round, facts.codec.parse()?, file.clone());
+        let assignment = self.assignment(&head, round);
+        let inner = self.inner(&assignment, &head, &CancellationToken::new(), &mut |_| ())?;
+        let inner = inner.context("the training that was announced could not be repeated")?;
+        let body = self.encode(codec, &inner)?;
+        if body != kernels::parse(&file)?.1 {
+            tracing::warn!(%round, "the repeated training differs from the announced one");
+        }
+        self.optimizer = inner.optimizer;
+        self.pending.iter_mut().for_each(|pending| pending.trained = true);
+        Ok(())
     }
 
     /// A payload of the same work from the same state, made for a round that was abandoned, under the new round's header.
     fn sealed_again(&mut self, round: Round, head: &Head, codec: Codec, work: Hash) -> anyhow::Result<Option<Trained>> {
-        let Some(Pending { facts, file }) = &self.pending else { return Ok(None) };
+        let Some(Pending { facts, file, trained }) = &self.pending else { return Ok(None) };
         if facts.base != head.state_hash || facts.codec != codec.name() || facts.work != work {
             return Ok(None);
         }
         if facts.round == round {
             return Ok(Some((facts.payload, file.clone())));
         }
-        let (tokens, timings) = (facts.payload.tokens, facts.payload.timings);
+        let (tokens, timings, trained) = (facts.payload.tokens, facts.payload.timings, *trained);
         let body = kernels::parse(file)?.1.to_vec();
-        self.seal(round, head, codec, work, tokens, timings, &body).map(Some)
+        let sealed = self.seal(round, head, codec, work, tokens, timings, &body)?;
+        self.pending.iter_mut().for_each(|pending| pending.trained = trained);
+        Ok(Some(sealed))
     }
 
-    /// Puts the header before a body and keeps the result with the sum that it was taken from.
+    /// Puts the header before a body and keeps the result.
     #[allow(clippy::too_many_arguments, reason = "the header's fields, each of another origin")]
     fn seal(
         &mut self,
@@ -194,20 +241,13 @@ impl Learner {
             tokens,
             elements: self.rule.layout().elements as u64,
         };
-        let file = kernels::seal(&header, body);
+        let file = Arc::new(kernels::seal(&header, body));
         let payload = Payload { hash: Hash::of(&file), bytes: file.len() as u64, tokens, timings };
         let (base, codec) = (head.state_hash, codec.name().to_owned());
-        let facts = TrainingFacts { round, base, codec, payload, work, step: self.optimizer.step };
-        let Saved { residual, accumulated } = self.compressor.save()?;
-        let training = Training {
-            facts: facts.clone(),
-            sum: accumulated.unwrap_or(residual),
-            optimizer: self.optimizer.clone(),
-            payload: file,
-        };
-        self.keepsake.save_training(&training)?;
-        self.pending = Some(Pending { facts, file: training.payload.clone() });
-        Ok((payload, training.payload))
+        let facts = TrainingFacts { round, base, codec, payload, work };
+        self.keeper.payload(facts.clone(), &file)?;
+        self.pending = Some(Pending { facts, file: file.clone(), trained: true });
+        Ok((payload, file))
     }
 
     fn assignment(&self, head: &Head, round: Round) -> Assignment {

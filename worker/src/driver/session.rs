@@ -20,6 +20,7 @@ use protocol::{Hash, Head, Hello, HelloReply, Member, Round, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::keeper::Kept;
 use super::learner::{Learner, Progress, Trained};
 use crate::config::WorkerConfig;
 
@@ -37,7 +38,7 @@ enum Done {
     Trained { round: Round, trained: Result<Option<Trained>, String> },
     Fetched { hash: Hash, bytes: Result<Arc<Vec<u8>>, String> },
     Verified { manifest_hash: Hash, verification: Result<Verification, String> },
-    Applied { round: Round, applied: Result<(Hash, Vec<u8>), String> },
+    Applied { round: Round, applied: Result<(Hash, Arc<Vec<u8>>), String> },
     Refetched { state_hash: Hash, result: Result<(), String> },
     Greeted(Option<HelloReply>),
 }
@@ -46,6 +47,9 @@ enum Done {
 pub(super) struct Session {
     core: Member,
     records: RecordLog<MemberRecord>,
+    kept: Kept,
+    /// Whether the newest state may not be on the disk yet; until it is, the records of its round stay.
+    keeping: bool,
     aggregator: WorkerId,
     hello: Hello,
     network: Network,
@@ -69,6 +73,7 @@ impl Session {
     pub(super) fn new(
         core: Member,
         records: RecordLog<MemberRecord>,
+        kept: Kept,
         config: &WorkerConfig,
         hello: Hello,
         network: Network,
@@ -80,6 +85,8 @@ impl Session {
         Self {
             core,
             records,
+            kept,
+            keeping: false,
             aggregator: config.invite.aggregator,
             hello,
             outbox: Outbox::new(network.clone()),
@@ -123,7 +130,7 @@ impl Session {
         self.training.cancel();
         // The aggregator waits for the word that this worker has the last state.
         self.outbox.flush(FAREWELL).await;
-        Ok(())
+        self.kept.wait().await
     }
 
     fn on_network(&mut self, event: NetworkEvent) -> Vec<MemberAction> {
@@ -165,11 +172,15 @@ impl Session {
                 self.serve(bytes)?;
                 self.events
                     .emit(Event::RoundApplied(RoundApplied { round: round.0, state_hash: state_hash.to_string() }));
+                self.keeping = true;
                 let actions = self.core.applied(round, state_hash);
-                self.tidy(round)?;
+                self.tidy(round);
                 actions
             }
-            Done::Refetched { state_hash, result: Ok(()) } => self.core.refetched(state_hash),
+            Done::Refetched { state_hash, result: Ok(()) } => {
+                self.keeping = true;
+                self.core.refetched(state_hash)
+            }
             Done::Refetched { state_hash, result: Err(why) } => {
                 self.warn(format!("the state could not be fetched: {why}"));
                 self.core.refetch_failed(state_hash)
@@ -199,7 +210,7 @@ impl Session {
     async fn act(&mut self, actions: Vec<MemberAction>) -> anyhow::Result<()> {
         for action in actions {
             match action {
-                MemberAction::Persist(record) => self.records.append(&record)?,
+                MemberAction::Persist(record) => self.persist(&record).await?,
                 MemberAction::Send(message) => self.outbox.send(self.aggregator, message),
                 MemberAction::Train { round, head, codec } => self.train(round, head, codec).await?,
                 MemberAction::Fetch { hash, holders, .. } => self.fetch(hash, holders),
@@ -214,6 +225,16 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Makes a promise durable. The first one after the state moved waits until that is on the disk; then the records of
+    /// the rounds before may go.
+    async fn persist(&mut self, record: &MemberRecord) -> anyhow::Result<()> {
+        if std::mem::take(&mut self.keeping) {
+            self.kept.wait().await?;
+            return Ok(self.records.replace(std::slice::from_ref(record))?);
+        }
+        Ok(self.records.append(record)?)
     }
 
     async fn train(&mut self, round: Round, head: Head, codec: String) -> anyhow::Result<()> {
@@ -278,7 +299,7 @@ impl Session {
             let fetched = network.fetch_blob(state_hash, limit, &holders, network.blobs(), FETCH_DEADLINE).await;
             let result = match fetched {
                 Ok(fetched) => {
-                    let replaced = compute.run(move |learner| learner.replace(&head, &fetched.bytes)).await;
+                    let replaced = compute.run(move |learner| learner.replace(&head, fetched.bytes)).await;
                     replaced
                         .map_err(anyhow::Error::from)
                         .and_then(|result| result)
@@ -332,12 +353,12 @@ impl Session {
 
     /// The payloads among `hashes` that are held.
     fn payloads(&self, hashes: impl Iterator<Item = Hash>) -> Payloads {
-        let read = |hash: Hash| self.network.blobs().read(&hash).ok().flatten().map(|bytes| (hash, bytes.to_vec()));
+        let read = |hash: Hash| self.network.blobs().read(&hash).ok().flatten().map(|bytes| (hash, bytes));
         hashes.filter_map(read).collect()
     }
 
     /// Offers the new state to joiners.
-    fn serve(&mut self, bytes: Vec<u8>) -> anyhow::Result<()> {
+    fn serve(&mut self, bytes: Arc<Vec<u8>>) -> anyhow::Result<()> {
         let hash = self.network.blobs().insert(bytes)?;
         if let Some(before) = self.served.replace(hash).filter(|before| *before != hash) {
             self.network.blobs().remove(&before);
@@ -346,14 +367,12 @@ impl Session {
     }
 
     /// Lets go of what belonged to a round that is applied.
-    fn tidy(&mut self, round: Round) -> anyhow::Result<()> {
+    fn tidy(&mut self, round: Round) {
         if self.core.head().is_some_and(|head| head.round >= round) {
-            self.records.replace(&[])?;
             for hash in std::mem::take(&mut self.held) {
                 self.network.blobs().remove(&hash);
             }
         }
-        Ok(())
     }
 
     /// Gives the compute thread work whose answer comes back to the loop.

@@ -1,18 +1,22 @@
 //! From what the welcome says and the disk holds to a core and a learner that go on together.
 
+use std::sync::Arc;
+
 use aggregator::job::Job;
 use aggregator::payloads;
 use aggregator::records::RecordLog;
 use aggregator::state::{OuterRule, State};
+use kernels::Saved;
 use models::data::Split;
 use models::{DeviceReport, OptimizerState, Trainer};
 use network::Network;
 use protocol::member::{MemberConfig, MemberRecord, MemberResume};
 use protocol::message::Welcome;
-use protocol::{Head, Keypair, Member};
+use protocol::{Keypair, Member};
 
-use super::keepsake::Keepsake;
-use super::learner::{Learner, new_compressor};
+use super::keeper::Keeper;
+use super::keepsake::{Keepsake, Snapshot};
+use super::learner::{Learner, Pending, new_compressor};
 use crate::config::WorkerConfig;
 
 /// What the loop starts from.
@@ -44,13 +48,15 @@ pub(super) fn start(
     let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
     let trainer = trainer(&keepsake, &job, report)?;
     let mut notes = Vec::new();
-    let kept = kept_state(&keepsake, &rule, welcome, &mut notes);
-    let resumed = kept.is_some();
-    let (head, state) = match kept {
-        Some((head, state)) => (Some(head), state),
-        None => (welcome.head.clone(), fetched_state(&rule, welcome, &fetched)?),
+    let kept = kept(&keepsake, &rule, welcome, &mut notes);
+    let (snapshot, state) = match kept {
+        Some((snapshot, state)) => (Some(snapshot), state),
+        None => (None, fetched_state(&rule, welcome, &fetched)?),
     };
+    let head = snapshot.as_ref().map_or_else(|| welcome.head.clone(), |snapshot| Some(snapshot.head.clone()));
     network.blobs().insert(state.to_bytes())?;
+    let (records, kept_records) = keepsake.records()?;
+    let announced = announced(&keepsake, &state, snapshot.as_ref(), &mut notes);
     let mut learner = Learner {
         worker: keypair.worker(),
         session: welcome.session,
@@ -62,15 +68,19 @@ pub(super) fn start(
         split,
         trainer,
         state,
-        keepsake,
+        head: head.clone(),
+        keeper: Keeper::spawn(keepsake)?,
         pending: None,
+        settled: None,
+        next: None,
     };
-    if let (false, Some(head)) = (resumed, &head) {
-        learner.keepsake.save_state(head, &learner.state.to_bytes())?;
+    match snapshot {
+        Some(snapshot) => restore(&mut learner, snapshot)?,
+        None => learner.keep_state()?,
     }
-    let (records, kept_records) = learner.keepsake.records()?;
-    if resumed {
-        restore(&mut learner, network, &mut notes)?;
+    if let Some(pending) = announced {
+        network.blobs().insert(pending.file.clone())?;
+        learner.pending = Some(pending);
     }
     let limit = payloads::bytes_max(learner.rule.layout().elements);
     let member_config =
@@ -90,44 +100,58 @@ fn trainer(keepsake: &Keepsake, job: &Job, report: &DeviceReport) -> anyhow::Res
     Ok(Trainer::new(&config, device, options)?)
 }
 
-/// Puts back the last training; its payload is served again while its verdict is to come.
-fn restore(learner: &mut Learner, network: &Network, notes: &mut Vec<String>) -> anyhow::Result<()> {
-    let training = learner.keepsake.load_training();
-    let settled = learner.keepsake.load_verdict();
-    match (training, settled) {
-        (Ok(Some(training)), Ok(settled)) => {
-            if let Some(payload) = learner.restore(training, settled)? {
-                network.blobs().insert(payload)?;
-            }
-        }
-        (Ok(None), _) => {}
-        (Err(error), _) | (_, Err(error)) => notes.push(format!("{error}; the residual and AdamW start from zero")),
+/// Puts back what the rounds up to the snapshot left.
+fn restore(learner: &mut Learner, snapshot: Snapshot) -> anyhow::Result<()> {
+    let Snapshot { residual, optimizer, settled, .. } = snapshot;
+    if !residual.is_empty() {
+        learner.compressor.load(Saved { residual, accumulated: None })?;
     }
+    (learner.optimizer, learner.settled) = (optimizer, settled);
     Ok(())
 }
 
-/// The state on the disk, when it is there, whole and of this session.
-fn kept_state(
+/// The payload on the disk, when it was trained from this state and its verdict is still to come: it is served again.
+fn announced(
+    keepsake: &Keepsake,
+    state: &State,
+    snapshot: Option<&Snapshot>,
+    notes: &mut Vec<String>,
+) -> Option<Pending> {
+    let (facts, file) = match keepsake.load_payload() {
+        Ok(kept) => kept?,
+        Err(error) => {
+            notes.push(format!("{error}; the round is trained again"));
+            return None;
+        }
+    };
+    let settled = snapshot.and_then(|snapshot| snapshot.settled) == Some(facts.payload.hash);
+    let waits = facts.base == state.hash() && !settled;
+    waits.then(|| Pending { facts, file: Arc::new(file), trained: false })
+}
+
+/// The snapshot on the disk, when it is there, whole and of this session.
+fn kept(
     keepsake: &Keepsake,
     rule: &OuterRule,
     welcome: &Welcome,
     notes: &mut Vec<String>,
-) -> Option<(Head, State)> {
-    let (head, bytes) = match keepsake.load_state() {
+) -> Option<(Snapshot, State)> {
+    let snapshot = match keepsake.load_snapshot() {
         Ok(kept) => kept?,
         Err(error) => {
-            notes.push(format!("{error}; the state is fetched instead"));
+            notes.push(format!("{error}; the state is fetched instead, residual and AdamW start from zero"));
             return None;
         }
     };
+    let head = &snapshot.head;
     let known = welcome.head.as_ref().is_some_and(|current| current.round >= head.round);
     if head.session != welcome.session || !known {
         return None;
     }
-    match rule.parse_state(&bytes, &head.state_hash, head.outer_steps) {
-        Ok(state) => Some((head, state)),
+    match rule.parse_state(&snapshot.state, &head.state_hash, head.outer_steps) {
+        Ok(state) => Some((snapshot, state)),
         Err(error) => {
-            notes.push(format!("{error}; the state is fetched instead"));
+            notes.push(format!("{error}; the state is fetched instead, residual and AdamW start from zero"));
             None
         }
     }

@@ -114,6 +114,7 @@ async fn a_message_that_is_too_large_does_not_leave() {
         payload_hash: Hash([2; 32]),
         payload_bytes: 3,
         tokens: 4,
+        inner_ms: 1,
     };
     let huge = Message::Revealed { round: Round(1), reveals: vec![reveal; 12_000] };
     let refused = b.network.send(a.worker(), &huge).await;

@@ -105,7 +105,6 @@ pub(crate) fn hello() -> Hello {
         network: NETWORK,
         token: [3; 16],
         device: "cpu".into(),
-        tokens_per_s: 1000,
         addresses: Vec::new(),
     }
 }

@@ -139,8 +139,8 @@ impl Coordinator {
             return if self.open.mismatched.contains(worker) { Outcome::Mismatch } else { Outcome::Withheld };
         };
         let measured = self.open.measured.get(worker).cloned();
-        let Reveal { salt, payload_hash, payload_bytes: bytes, tokens, .. } = *reveal;
-        Outcome::Revealed { salt, payload_hash, bytes, tokens, measured }
+        let Reveal { salt, payload_hash, payload_bytes: bytes, tokens, inner_ms, .. } = *reveal;
+        Outcome::Revealed { salt, payload_hash, bytes, tokens, inner_ms, measured }
     }
 
     /// Joiners that are here, and members that have moved.

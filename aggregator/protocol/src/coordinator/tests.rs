@@ -90,6 +90,7 @@ impl Stage {
             payload_hash: payload(member),
             payload_bytes: 100,
             tokens: 1_000,
+            inner_ms: 100,
         }
     }
 

@@ -71,30 +71,30 @@ impl Contribution {
     /// The record of a commit with its judgement.
     #[must_use]
     pub fn of(entry: &Entry, decision: &Decision) -> Self {
-        let (mut salt, mut payload_hash, mut bytes, mut tokens, mut measured) = (None, None, 0, 0, None);
-        if let Outcome::Revealed { salt: opened, payload_hash: hash, bytes: length, tokens: count, measured: numbers } =
-            &entry.outcome
-        {
-            (salt, payload_hash, bytes, tokens) = (Some(*opened), Some(*hash), *length, *count);
-            measured.clone_from(numbers);
-        }
-        Self {
+        let mut contribution = Self {
             worker: entry.worker,
             commitment: entry.commitment,
-            salt,
-            payload_hash,
-            bytes,
-            tokens,
+            salt: None,
+            payload_hash: None,
+            bytes: 0,
+            tokens: 0,
+            inner_ms: 0,
             verdict: decision.verdict,
             reason: decision.reason,
-            measured,
+            measured: None,
             norm_ratio_millionths: decision.norm_ratio_millionths,
             usefulness_millionths: decision.usefulness_millionths,
             agreement_millionths: decision.agreement_millionths,
             score: decision.score,
             weight: decision.weight,
             clip: decision.clip,
+        };
+        if let Outcome::Revealed { salt, payload_hash, bytes, tokens, inner_ms, measured } = &entry.outcome {
+            (contribution.salt, contribution.payload_hash) = (Some(*salt), Some(*payload_hash));
+            (contribution.bytes, contribution.tokens, contribution.inner_ms) = (*bytes, *tokens, *inner_ms);
+            contribution.measured.clone_from(measured);
         }
+        contribution
     }
 
     /// What was recorded before the judgement.
@@ -102,8 +102,8 @@ impl Contribution {
     pub fn entry(&self) -> Entry {
         let outcome = match (self.salt, self.payload_hash) {
             (Some(salt), Some(payload_hash)) => {
-                let (bytes, tokens, measured) = (self.bytes, self.tokens, self.measured.clone());
-                Outcome::Revealed { salt, payload_hash, bytes, tokens, measured }
+                let (bytes, tokens, inner_ms) = (self.bytes, self.tokens, self.inner_ms);
+                Outcome::Revealed { salt, payload_hash, bytes, tokens, inner_ms, measured: self.measured.clone() }
             }
             _ if self.reason == Reason::CommitmentMismatch => Outcome::Mismatch,
             _ => Outcome::Withheld,

@@ -82,6 +82,7 @@ impl Member {
             payload_hash: own.payload.hash,
             payload_bytes: own.payload.bytes,
             tokens: own.payload.tokens,
+            inner_ms: own.payload.timings.inner_ms,
         };
         self.send(Message::Reveal(reveal));
     }

@@ -72,14 +72,16 @@ pub enum MemberAction {
         /// The payload.
         payload_hash: Hash,
     },
-    /// Apply a committed round to the state and settle the own payload, as one durable step together with the new head; then
-    /// call [`super::Member::applied`]. It ends any training that is still going on. When the state computed is not the head's,
-    /// nothing is stored, and the call tells its hash.
+    /// Apply a committed round to the state and settle the own payload, as one step together with the new head; then call
+    /// [`super::Member::applied`]. It ends any training that is still going on. When the state computed is not the head's,
+    /// nothing is stored, and the call tells its hash. The step may become durable after the call, as a whole, but before
+    /// any payload that follows and before the next [`MemberAction::Persist`]; that of the run's last round before the call,
+    /// since the aggregator ends once every worker has said that it holds it.
     Apply(ApplyRequest),
     /// The state held is not known to be that of the head, the first head included: unless it hashes to the head's state (then
     /// the residual stays, and a payload still pending in it is settled as not accepted), fetch that and begin with a zero
-    /// residual; make both durable together with the head, then call [`super::Member::refetched`], or
-    /// [`super::Member::refetch_failed`]. It ends any training that is still going on.
+    /// residual; then call [`super::Member::refetched`], or [`super::Member::refetch_failed`]. It ends any training that is
+    /// still going on. Both become durable together with the head, as with [`MemberAction::Apply`].
     Refetch {
         /// The head.
         head: Head,
@@ -95,7 +97,7 @@ pub enum MemberAction {
     Note(MemberEvent),
 }
 
-/// What must survive a worker's process. The driver appends each to a log; once the driver holds the head of a round, the
+/// What must survive a worker's process. The driver appends each to a log; once the head of a round is durable, the
 /// records of that round and those before it may go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MemberRecord {

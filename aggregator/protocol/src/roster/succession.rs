@@ -1,6 +1,6 @@
 //! The next roster: a pure function of the last one and of what a committed round recorded.
 
-use super::{Join, Roster, RosterMember};
+use super::{Join, Roster, RosterMember, balance::balance};
 use crate::{
     Contribution, Parameters, Round, ScorePolicy, Verdict,
     limits::MEMBERS_MAX,
@@ -21,6 +21,9 @@ pub fn next_roster(
     for member in &mut members {
         let contribution = contributions.iter().find(|contribution| contribution.worker == member.worker);
         note(parameters, member, round, contribution);
+    }
+    if parameters.balanced {
+        balance(&mut members, contributions);
     }
     members.retain(|member| member.missed < parameters.missed_rounds_max || member.quarantined_until.is_some());
     keep_a_voter(roster, &mut members);
@@ -90,8 +93,7 @@ fn keep_a_voter(before: &Roster, members: &mut Vec<RosterMember>) {
     }
 }
 
-/// Joiners come in while there is room; members that announce themselves again have moved. Speed stays what it was at
-/// admission, so that a restart changes no assignment.
+/// Joiners come in while there is room; members that announce themselves again have moved.
 fn admit(members: &mut Vec<RosterMember>, joins: &[Join]) {
     for join in joins {
         match members.binary_search_by(|member| member.worker.cmp(&join.worker)) {

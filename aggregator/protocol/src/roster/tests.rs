@@ -154,11 +154,46 @@ fn a_roster_of_64_takes_nobody_more() {
 }
 
 #[test]
-fn a_member_that_joins_again_has_moved_but_is_as_fast_as_it_was() {
+fn a_member_that_joins_again_has_moved() {
     let all = keypairs(2);
     let roster = head(&all).roster;
-    let moved = Join { worker: all[0].worker(), speed_step: 9, addresses: vec!["elsewhere".to_owned()] };
+    let moved = Join { worker: all[0].worker(), addresses: vec!["elsewhere".to_owned()] };
     let next = next_roster(&parameters(1), &roster, Round(1), &good(&roster, &all), &[moved]);
-    assert_eq!((next.members[0].speed_step, next.members[0].addresses.as_slice()), (1, &["elsewhere".to_owned()][..]));
+    assert_eq!(next.members[0].addresses.as_slice(), &["elsewhere".to_owned()][..]);
     assert_eq!(next.members.len(), 2);
+}
+
+/// The speed steps after `rounds` rounds in which the inner steps took so long.
+fn steps_after(rounds: &[[u64; 3]], parameters: &Parameters) -> Vec<u32> {
+    let all = keypairs(3);
+    let mut roster = head(&all).roster;
+    for (round, inner_ms) in (1..).zip(rounds) {
+        let mut contributions = good(&roster, &all);
+        for (contribution, inner_ms) in contributions.iter_mut().zip(inner_ms) {
+            let member = roster.member(&contribution.worker).unwrap();
+            (contribution.inner_ms, contribution.tokens) = (*inner_ms, 1_000 * u64::from(member.speed_step));
+        }
+        roster = next_roster(parameters, &roster, Round(round), &contributions, &[]);
+        assert!(roster.is_valid());
+    }
+    roster.members.iter().map(|member| member.speed_step).collect()
+}
+
+#[test]
+fn a_worker_that_is_three_times_as_fast_takes_three_times_the_batch() {
+    let balanced = Parameters { balanced: true, ..parameters(1) };
+    assert_eq!(steps_after(&[[300, 100, 300]], &balanced), [1, 3, 1]);
+    // With its larger batch it takes as long as the others: that is the same speed.
+    assert_eq!(steps_after(&[[300, 100, 300], [300, 300, 300], [310, 290, 300]], &balanced), [1, 3, 1]);
+    assert_eq!(steps_after(&[[300, 100, 300]], &parameters(1)), [1, 1, 1], "only where the job balances");
+}
+
+#[test]
+fn noise_and_missing_clocks_move_no_step() {
+    let balanced = Parameters { balanced: true, ..parameters(1) };
+    assert_eq!(steps_after(&[[300, 180, 240], [200, 300, 300]], &balanced), [1, 1, 1]);
+    assert_eq!(steps_after(&[[0, 0, 0]], &balanced), [1, 1, 1]);
+    assert_eq!(steps_after(&[[0, 100, 300]], &balanced), [1, 3, 1]);
+    assert_eq!(steps_after(&[[u64::MAX, 1, 1]], &balanced), [1, 1, 1], "a speed of 0 is none");
+    assert_eq!(steps_after(&[[1_000_000, 1, 1_000_000]], &balanced), [1, 64, 1], "there is a largest step");
 }

@@ -55,6 +55,7 @@ pub(super) fn lower_median<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Op
 /// The medians that gains and cosines are measured against.
 struct Scale {
     gain: i64,
+    gain_error: u64,
     cosine: i64,
 }
 
@@ -66,8 +67,9 @@ impl Scale {
         let counted: Vec<&Measured> =
             prepared.iter().filter(counts).filter_map(|payload| measured(entries, &payload.worker)).collect();
         let gain = lower_median(counted.iter().map(|measured| measured.gain_micronats)).unwrap_or(0);
+        let gain_error = lower_median(counted.iter().map(|measured| measured.gain_error_micronats)).unwrap_or(0);
         let cosine = lower_median(counted.iter().filter_map(|measured| measured.cosine_millionths)).unwrap_or(0);
-        Self { gain, cosine }
+        Self { gain, gain_error, cosine }
     }
 }
 
@@ -101,7 +103,8 @@ fn judge(parameters: &Parameters, roster: &Roster, entry: &Entry, prepared: &[Pr
             pass(payload, ONE, ONE, 100, updated_standing(&parameters.score, standing, 100), Reason::Passed)
         }
         ScorePolicy::Quality(rule) => {
-            let (useful, agrees) = (usefulness(measured, scale.gain), agreement(rule, measured, scale.cosine));
+            let (useful, agrees) =
+                (usefulness(measured.gain_micronats, scale), agreement(rule, measured, scale.cosine));
             let score = score(rule, useful, agrees, u64::from(payload.norm_ratio_millionths));
             let standing = updated_standing(&parameters.score, standing, score);
             pass(payload, useful, agrees, score, standing, threshold(rule, useful, score, standing))
@@ -123,14 +126,17 @@ fn pass(payload: &Prepared, useful: u64, agrees: u64, score: u32, standing: u32,
     }
 }
 
-/// u = clamp(gain / median, 0, 1) when the median stands out from the noise (≥ 2·SE); otherwise the evaluation cannot tell:
-/// 1, or 0 for a gain below −2·SE.
-fn usefulness(measured: &Measured, median: i64) -> u64 {
-    let noise = 2 * i128::from(measured.gain_error_micronats);
-    let (gain, median) = (i128::from(measured.gain_micronats), i128::from(median));
-    if median > 0 && median >= noise {
-        (gain * i128::from(ONE) / median).clamp(0, i128::from(ONE)) as u64
-    } else if gain < -noise {
+/// u = clamp((gain + 2·SE) / median, 0, 1) when the median stands out from the noise (≥ 2·SE); otherwise the evaluation
+/// cannot tell: 1, or 0 for a gain below −3·SE.
+///
+/// The doubt of 2·SE is what keeps honest workers in: with a few short sequences their gains scatter by as much as the
+/// median itself late in a run, and without it one in twenty was turned away. SE is the median of the standard errors, since
+/// one taken from four sequences is itself noise, and its owner could raise it.
+fn usefulness(gain: i64, scale: &Scale) -> u64 {
+    let (gain, median, error) = (i128::from(gain), i128::from(scale.gain), i128::from(scale.gain_error));
+    if median > 0 && median >= 2 * error {
+        ((gain + 2 * error) * i128::from(ONE) / median).clamp(0, i128::from(ONE)) as u64
+    } else if gain < -3 * error {
         0
     } else {
         ONE

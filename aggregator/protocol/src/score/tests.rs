@@ -50,7 +50,7 @@ fn equal_good_contributions_score_100() {
 
 #[test]
 fn usefulness_is_the_gain_over_the_lower_median() {
-    let decisions = judge(&[with_gain(500, 1), with_gain(1_000, 1), with_gain(2_000, 1), with_gain(4_000, 1)]);
+    let decisions = judge(&[with_gain(500, 0), with_gain(1_000, 0), with_gain(2_000, 0), with_gain(4_000, 0)]);
     let useful: Vec<_> = decisions.iter().map(|decision| decision.usefulness_millionths).collect();
     assert_eq!(useful, [500_000, 1_000_000, 1_000_000, 1_000_000]);
 }
@@ -59,10 +59,22 @@ fn usefulness_is_the_gain_over_the_lower_median() {
 fn a_median_within_the_noise_says_nothing_unless_the_gain_is_clearly_negative() {
     // Median 10 < 2 · 100.
     let noisy = |gain| with_gain(gain, 100);
-    let decisions = judge(&[noisy(-150), noisy(-201), noisy(10), noisy(20), noisy(30)]);
+    let decisions = judge(&[noisy(-300), noisy(-301), noisy(10), noisy(20), noisy(30)]);
     let useful: Vec<_> = decisions.iter().map(|decision| decision.usefulness_millionths).collect();
     assert_eq!(useful, [1_000_000, 0, 1_000_000, 1_000_000, 1_000_000]);
     assert_eq!(decisions[1].reason, Reason::LowUsefulness);
+}
+
+#[test]
+fn a_gain_has_the_benefit_of_two_standard_errors() {
+    // Median 1,000 ≥ 2 · 200: decided, with a doubt of 400.
+    let doubtful = |gain| with_gain(gain, 200);
+    let decisions = judge(&[doubtful(100), doubtful(-400), doubtful(1_000), doubtful(1_000), doubtful(1_100)]);
+    let useful: Vec<_> = decisions.iter().map(|decision| decision.usefulness_millionths).collect();
+    assert_eq!(useful, [500_000, 0, 1_000_000, 1_000_000, 1_000_000]);
+    // The error of one's own gain excuses nothing.
+    let decisions = judge(&[with_gain(-1_000, 5_000), doubtful(1_000), doubtful(1_000), doubtful(1_000)]);
+    assert_eq!(decisions[0].usefulness_millionths, 0);
 }
 
 #[test]
@@ -155,7 +167,7 @@ fn the_trusted_set_the_medians() {
     roster.members[0].standing = None;
     roster.members[1].standing = Some(5_000);
     let decisions = judge_in(&parameters(1), &roster, &[with_gain(9_000, 1), with_gain(1_000, 1), with_gain(500, 1)]);
-    assert_eq!(decisions[2].usefulness_millionths, 500_000, "against the trusted worker's gain");
+    assert_eq!(decisions[2].usefulness_millionths, 502_000, "against the trusted worker's gain, with 2·SE of doubt");
 }
 
 #[test]

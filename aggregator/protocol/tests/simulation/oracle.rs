@@ -69,6 +69,11 @@ impl Oracle {
         assert_eq!(*times, 1, "{worker:?} applied round {round} twice");
     }
 
+    /// A worker died with the states after `kept` up to `newest` not durable yet: it will apply them again.
+    pub(crate) fn fell_back(&mut self, worker: WorkerId, kept: Round, newest: Round) {
+        self.applied.retain(|(round, by), _| *by != worker || *round <= kept || *round > newest);
+    }
+
     fn committed(&mut self, committed: &CommittedManifest) {
         let manifest = &committed.manifest.body;
         let (round, hash) = (manifest.round, manifest.hash());

@@ -53,12 +53,21 @@ struct Aggregator {
     life: u64,
 }
 
-#[derive(Default)]
-struct WorkerDisk {
-    records: Vec<MemberRecord>,
+/// What a worker's snapshot holds.
+#[derive(Clone, Default)]
+struct Snapshot {
     head: Option<Head>,
     state: Option<Hash>,
     residual: Option<Hash>,
+}
+
+#[derive(Default)]
+struct WorkerDisk {
+    records: Vec<MemberRecord>,
+    /// What the process works with.
+    now: Snapshot,
+    /// What a death may fall back to, while the newest snapshot is still being written.
+    durable: Option<Snapshot>,
     payloads: BTreeSet<Hash>,
 }
 
@@ -110,6 +119,7 @@ pub(crate) struct Figures {
     pub(crate) worker_deaths: u64,
     pub(crate) messages_lost: u64,
     pub(crate) states_fetched: u64,
+    pub(crate) snapshots_lost: u64,
     pub(crate) rounds_committed: u64,
     pub(crate) rounds_abandoned: u64,
     pub(crate) refusals: u64,
@@ -122,6 +132,7 @@ impl std::ops::AddAssign for Figures {
         self.worker_deaths += other.worker_deaths;
         self.messages_lost += other.messages_lost;
         self.states_fetched += other.states_fetched;
+        self.snapshots_lost += other.snapshots_lost;
         self.rounds_committed += other.rounds_committed;
         self.rounds_abandoned += other.rounds_abandoned;
         self.refusals += other.refusals;
@@ -136,7 +147,10 @@ impl World {
         };
         let worker = |number: usize| Worker {
             keypair: key(1 + number as u64),
-            disk: WorkerDisk { residual: Some(Hash::ZERO), state: Some(toy::genesis()), ..WorkerDisk::default() },
+            disk: WorkerDisk {
+                now: Snapshot { head: None, residual: Some(Hash::ZERO), state: Some(toy::genesis()) },
+                ..WorkerDisk::default()
+            },
             core: None,
             life: 0,
             link: None,
@@ -198,7 +212,7 @@ impl World {
     /// Where everybody is, for the message of a failing seed.
     pub(crate) fn describe(&self) -> String {
         let workers = self.workers.iter().map(|worker| {
-            let head = worker.disk.head.as_ref().map(|head| head.round.0);
+            let head = worker.disk.now.head.as_ref().map(|head| head.round.0);
             format!(
                 "(head {head:?}, up {}, linked {}, done {})",
                 worker.core.is_some(),

@@ -1,6 +1,7 @@
 //! What goes wrong.
 
 use super::{Event, World};
+use protocol::Round;
 
 impl World {
     pub(super) fn is_faulty(&self) -> bool {
@@ -23,11 +24,26 @@ impl World {
 
     pub(super) fn kill_worker(&mut self, index: usize) {
         self.figures.worker_deaths += 1;
+        self.fall_back(index);
         self.workers[index].core = None;
         self.workers[index].life += 1;
         self.workers[index].done = false;
         self.cut(index);
         self.later(1, self.faults.down_ms, Event::StartWorker { worker: index });
+    }
+
+    /// What was not durable yet may be gone.
+    fn fall_back(&mut self, index: usize) {
+        let me = self.worker_id(index);
+        let Some(durable) = self.workers[index].disk.durable.take() else { return };
+        if self.random.happens(500_000) {
+            return; // it was written in time
+        }
+        let newest = self.workers[index].disk.now.head.as_ref().map_or(Round(0), |head| head.round);
+        let kept = durable.head.as_ref().map_or(Round(0), |head| head.round);
+        self.figures.snapshots_lost += 1;
+        self.oracle.fell_back(me, kept, newest);
+        self.workers[index].disk.now = durable;
     }
 
     pub(super) fn fault(&mut self) {

@@ -18,7 +18,7 @@ impl World {
     }
 
     pub(super) fn rejoin(&mut self, index: usize) {
-        let join = Join { worker: self.worker_id(index), speed_step: 1, addresses: vec![format!("toy/{index}")] };
+        let join = Join { worker: self.worker_id(index), addresses: vec![format!("toy/{index}")] };
         self.aggregator_call(|core, now| core.joined(now, join).unwrap_or_default());
     }
 

@@ -20,7 +20,7 @@ impl World {
             aggregator: self.keypair.worker(),
             parameters: self.parameters.clone(),
         };
-        let resume = MemberResume { head: worker.disk.head.clone(), records: worker.disk.records.clone() };
+        let resume = MemberResume { head: worker.disk.now.head.clone(), records: worker.disk.records.clone() };
         worker.core = Some(Member::resume(config, resume));
         self.later(1, 50, Event::Connect { worker: index });
     }
@@ -48,12 +48,17 @@ impl World {
             match action {
                 MemberAction::Persist(record) => {
                     self.oracle.worker_recorded(self.worker_id(index), &record);
-                    self.workers[index].disk.records.push(record);
+                    let disk = &mut self.workers[index].disk;
+                    if disk.durable.take().is_some() {
+                        let head = disk.now.head.as_ref().map_or(Round(0), |head| head.round);
+                        disk.records.retain(|record| record.round() > head);
+                    }
+                    disk.records.push(record);
                 }
                 MemberAction::Send(message) => self.send_to_aggregator(index, message),
                 MemberAction::Rejoin => self.rejoin(index),
                 MemberAction::Done { head } => {
-                    assert_eq!(self.workers[index].disk.state, Some(head.state_hash));
+                    assert_eq!(self.workers[index].disk.now.state, Some(head.state_hash));
                     self.workers[index].done = true;
                 }
                 MemberAction::Settle { .. } | MemberAction::Note(_) => {} // the toy residual holds no pending payload
@@ -93,10 +98,11 @@ impl World {
     pub(super) fn train(&mut self, index: usize, round: Round, head: &Head) {
         let me = self.worker_id(index);
         let disk = &mut self.workers[index].disk;
-        if disk.head.as_ref() != Some(head) {
+        if disk.now.head.as_ref() != Some(head) {
             return; // ended by an Apply or a Refetch
         }
-        let hash = toy::train(&me, &head.state_hash, &disk.residual.expect("always there"));
+        let hash = toy::train(&me, &head.state_hash, &disk.now.residual.expect("always there"));
+        disk.durable = None; // a payload waits for the snapshot that it was trained from
         disk.payloads.insert(hash);
         let payload = Payload { hash, bytes: PAYLOAD_BYTES, tokens: 1_000, timings: Timings::default() };
         self.worker_call(index, |core| core.trained(round, payload));
@@ -123,16 +129,19 @@ impl World {
     pub(super) fn apply(&mut self, index: usize, request: protocol::member::ApplyRequest) {
         let me = self.worker_id(index);
         let disk = &mut self.workers[index].disk;
-        let base = disk.state.expect("always there");
+        let base = disk.now.state.expect("always there");
         let state = toy::next_state(&base, &request.terms);
         let round = request.head.round;
         if state == request.head.state_hash {
+            disk.durable.get_or_insert(disk.now.clone());
             if let Some(own) = request.own.filter(|own| own.accepted) {
-                disk.residual = Some(toy::settle(&disk.residual.expect("always there"), &own.payload_hash));
+                disk.now.residual = Some(toy::settle(&disk.now.residual.expect("always there"), &own.payload_hash));
             }
-            disk.state = Some(state);
-            disk.head = Some(request.head);
-            disk.records.retain(|record| record.round() > round);
+            disk.now.state = Some(state);
+            if request.head.outer_steps >= self.parameters.rounds {
+                disk.durable = None; // nobody is left to ask afterwards
+            }
+            disk.now.head = Some(request.head);
             self.oracle.applied(round, me, state);
         }
         self.worker_call(index, |core| core.applied(round, state));
@@ -141,17 +150,21 @@ impl World {
     pub(super) fn refetch(&mut self, index: usize, head: Head) {
         let worker = &mut self.workers[index];
         let there = worker.link.is_some() && self.aggregator.disk.state == Some(head.state_hash);
-        let held = worker.disk.state == Some(head.state_hash);
+        let held = worker.disk.now.state == Some(head.state_hash);
         if !held && !there {
             return self.worker_call(index, |core| core.refetch_failed(head.state_hash));
         }
+        worker.disk.durable.get_or_insert(worker.disk.now.clone());
         if !held {
             self.figures.states_fetched += 1;
-            worker.disk.residual = Some(Hash::ZERO);
-            worker.disk.state = Some(head.state_hash);
+            worker.disk.now.residual = Some(Hash::ZERO);
+            worker.disk.now.state = Some(head.state_hash);
         }
         let state = head.state_hash;
-        worker.disk.head = Some(head);
+        if head.outer_steps >= self.parameters.rounds {
+            worker.disk.durable = None;
+        }
+        worker.disk.now.head = Some(head);
         self.worker_call(index, |core| core.refetched(state));
     }
 }
