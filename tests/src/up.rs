@@ -230,7 +230,9 @@ impl Up {
         let _ = self.child.wait();
     }
 
-    fn story(&self) -> String {
+    /// The last events and logs, for the message of a failing test.
+    #[must_use]
+    pub fn story(&self) -> String {
         const EVENTS: usize = 12;
         let last: Vec<String> = self.seen.iter().rev().take(EVENTS).rev().map(ToString::to_string).collect();
         let stderr = std::fs::read_to_string(&self.stderr).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tests::{Place, Up, micro, process, python, run, text};
@@ -88,6 +88,39 @@ fn kill_at_random_instants(run: &Path) {
             assert!(took < STOP_MAX, "{took:?}");
         }
     }
+}
+
+#[test]
+fn an_announced_payload_outlives_its_training() {
+    let place = Place::new();
+    // So long that no worker is done when the first one is, which makes the kill fall into the round.
+    let job = micro(place.path(), |job| (job.train.rounds, job.train.inner_steps) = (4, 100));
+    let begun = place.join("begun");
+    let mut up = Up::start(&begun, &job, &text(), &[]);
+    while payloads(&begun).is_empty() {
+        assert!(up.watch_for(Duration::from_millis(1)), "the run ended without a payload: {}", up.story());
+    }
+    up.kill_everything();
+    assert_eq!(run::rounds(&begun).len(), 0, "no round was over");
+
+    // One run goes on with what was announced, the other one has lost it and trains as if for the first time.
+    let (announced, anew) = (place.join("announced"), place.join("anew"));
+    run::copy(&begun, &announced);
+    run::copy(&begun, &anew);
+    for payload in payloads(&anew) {
+        std::fs::remove_file(payload.with_file_name("member.records")).unwrap();
+        std::fs::remove_file(payload).unwrap();
+    }
+    let _ = Up::resume(&announced, &[]).finish().finished();
+    let _ = Up::resume(&anew, &[]).finish().finished();
+    let (found, expected) = (run::state_hashes(&announced), run::state_hashes(&anew));
+    assert_eq!((found.len(), found), (4, expected));
+}
+
+/// The payloads that the workers of a run keep.
+fn payloads(run: &Path) -> Vec<PathBuf> {
+    let Ok(workers) = std::fs::read_dir(run.join("workers")) else { return Vec::new() };
+    workers.map(|worker| worker.unwrap().path().join("payload.bin")).filter(|path| path.exists()).collect()
 }
 
 #[test]
