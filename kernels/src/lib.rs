@@ -12,6 +12,7 @@
 //! - [`reference`] is the scalar truth; the host path and the kernels in `cube` must equal it bit for bit.
 
 mod aggregate;
+pub mod bench;
 mod body;
 mod chunk;
 mod codec;

@@ -17,10 +17,11 @@ use std::path::{Path, PathBuf};
 mod config;
 mod export;
 mod import;
+pub mod tensors;
 mod weights;
 
 pub use export::{SHARD_BYTES_MAX, export};
-pub use import::{Imported, import};
+pub use import::{Imported, import, read_config};
 
 use crate::config::ConfigError;
 use crate::tokenizer::TokenizerError;

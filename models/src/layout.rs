@@ -63,6 +63,18 @@ impl Layout {
         Self { tensors: builder.tensors, elements: builder.offset }
     }
 
+    /// The layout of tensors one after the other; nothing when their values are more than can be counted.
+    pub fn from_tensors(tensors: impl IntoIterator<Item = (String, Vec<usize>)>) -> Option<Self> {
+        let mut layout = Self { tensors: Vec::new(), elements: 0 };
+        for (name, shape) in tensors {
+            let offset = layout.elements;
+            let elements = shape.iter().try_fold(1_usize, |product, dimension| product.checked_mul(*dimension))?;
+            layout.elements = offset.checked_add(elements)?;
+            layout.tensors.push(TensorSpec { name, shape, offset });
+        }
+        Some(layout)
+    }
+
     /// The tensor of this name.
     pub fn find(&self, name: &str) -> Option<&TensorSpec> {
         self.tensors.iter().find(|tensor| tensor.name == name)

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use crate::job::repository;
 
@@ -29,8 +30,8 @@ impl Output {
     }
 }
 
-/// The program's file, beside the tests in the target directory. Cargo does not build it for a single test, and an old one
-/// would make the test say nothing, so it is brought up to date here; that is nothing to do after a whole build.
+/// The program's file, beside the tests in the target directory. Cargo does not build it for a single test, and one older
+/// than its sources would make the test say nothing, so it is then brought up to date here.
 ///
 /// # Panics
 /// When it cannot be built.
@@ -40,8 +41,11 @@ pub fn path() -> &'static Path {
         let test = std::env::current_exe().expect("a test knows its own file");
         // TARGET/release/deps/NAME-HASH
         let profile = test.ancestors().nth(2).expect("tests lie in the target directory");
-        build(profile.parent().expect("the profile lies in the target directory"));
-        profile.join(format!("cotrain{}", std::env::consts::EXE_SUFFIX))
+        let program = profile.join(format!("cotrain{}", std::env::consts::EXE_SUFFIX));
+        if changed(&program).is_none_or(|built| built < sources_changed()) {
+            build(profile.parent().expect("the profile lies in the target directory"));
+        }
+        program
     })
 }
 
@@ -68,6 +72,26 @@ pub fn cotrain(arguments: &[&dyn AsRef<OsStr>]) -> Output {
     let output = Output { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) };
     assert!(!output.said().contains("panicked"), "{}", output.said());
     output
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|file| file.modified()).ok()
+}
+
+/// When the newest source of the program was written.
+fn sources_changed() -> SystemTime {
+    let mut waiting: Vec<PathBuf> = ["worker", "aggregator", "kernels", "models", "Cargo.lock"]
+        .iter()
+        .map(|name| repository().join(name))
+        .collect();
+    let mut newest = SystemTime::UNIX_EPOCH;
+    while let Some(path) = waiting.pop() {
+        match std::fs::read_dir(&path) {
+            Ok(entries) => waiting.extend(entries.flatten().map(|entry| entry.path())),
+            Err(_) => newest = newest.max(changed(&path).unwrap_or(newest)),
+        }
+    }
+    newest
 }
 
 fn build(target: &Path) {

@@ -1,4 +1,4 @@
-//! What this machine does: the training step's tokens per second.
+//! What this machine does: the training step's tokens per second, the kernels beside a copy.
 
 use models::ModelConfig;
 use serde::Serialize;
@@ -7,6 +7,8 @@ use crate::cli::BenchTrainArgs;
 use crate::exit::WrongUse;
 use crate::output;
 use crate::output::text::{bytes, count};
+
+pub mod kernels;
 
 /// One row of `bench train --json`.
 #[derive(Serialize)]

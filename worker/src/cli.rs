@@ -9,6 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::Codec;
 use models::DeviceChoice;
 
+mod tools;
+
+pub use tools::{
+    BenchCommand, BenchKernelsArgs, BenchTrainArgs, CheckpointCommand, CodecCommand, CodecDecodeArgs, CodecEncodeArgs,
+    CodecInspectArgs, ConfigCommand, DoctorArgs, ExplainArgs, GenerateArgs, PlanArgs, SHARD_BYTES_MAX,
+};
+
 /// Train a transformer together: a swarm of workers and an aggregator that scores what they send.
 #[derive(Debug, Parser)]
 #[command(name = "cotrain", version, propagate_version = true, max_term_width = 100)]
@@ -43,6 +50,9 @@ pub enum Command {
     /// Check or convert checkpoints.
     #[command(subcommand)]
     Checkpoint(CheckpointCommand),
+    /// Turn tensors into payload files and back, or look into a payload file.
+    #[command(subcommand)]
+    Codec(CodecCommand),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -213,140 +223,6 @@ pub struct AggregatorArgs {
     pub output: OutputArgs,
 }
 
-/// Arguments of `generate`.
-#[derive(Args, Clone, Debug)]
-pub struct GenerateArgs {
-    /// A checkpoint: of a run or any in Hugging Face's form.
-    #[arg(long, value_name = "DIR")]
-    pub checkpoint: PathBuf,
-    /// The text to continue.
-    #[arg(long, value_name = "TEXT")]
-    pub prompt: String,
-    /// Tokens to add at most.
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub max_new_tokens: usize,
-    /// 0 always takes the likeliest token; higher is more varied.
-    #[arg(long, value_name = "T", default_value_t = 0.8, value_parser = temperature)]
-    pub temperature: f32,
-    /// Seed of the choice among tokens.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub seed: u64,
-    /// The device.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    /// The form of the output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Arguments of `plan`.
-#[derive(Args, Clone, Debug)]
-pub struct PlanArgs {
-    /// The job.
-    #[command(flatten)]
-    pub job: JobArgs,
-    /// The device.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    /// The form of the output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-    /// Leave out the time per round, which takes a few training steps to measure.
-    #[arg(long)]
-    pub no_probe: bool,
-}
-
-/// What `bench` can measure.
-#[derive(Debug, Subcommand)]
-pub enum BenchCommand {
-    /// Tokens per second of the training step.
-    Train(BenchTrainArgs),
-}
-
-/// Arguments of `bench train`.
-#[derive(Args, Clone, Debug)]
-pub struct BenchTrainArgs {
-    /// Model preset.
-    #[arg(long, value_name = "NAME", default_value = "bench")]
-    pub model: String,
-    /// Sequences of a step.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = positive)]
-    pub batch: usize,
-    /// Tokens of a sequence.
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = positive)]
-    pub seq: usize,
-    /// Timed steps, after one that warms up.
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = positive)]
-    pub steps: usize,
-    /// The device.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    /// One JSON row a line.
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// What can be done with checkpoints.
-#[derive(Debug, Subcommand)]
-pub enum CheckpointCommand {
-    /// Check every file of a checkpoint against its manifest.
-    Verify {
-        /// The checkpoint's directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-        /// The form of the output.
-        #[command(flatten)]
-        output: OutputArgs,
-    },
-    /// Write a checkpoint's model and tokenizer alone, as Hugging Face lays them out.
-    Export {
-        /// The checkpoint's directory.
-        #[arg(value_name = "DIR")]
-        directory: PathBuf,
-        /// The directory to create.
-        #[arg(value_name = "OUT")]
-        out: PathBuf,
-        /// Largest file; a larger model is written as shards with an index.
-        #[arg(long, value_name = "BYTES", default_value_t = SHARD_BYTES_MAX)]
-        shard_bytes_max: u64,
-    },
-}
-
-/// Largest file of an export unless told otherwise: what the hub's own tools use.
-pub const SHARD_BYTES_MAX: u64 = 5_000_000_000;
-
-/// What can be asked about the configuration.
-#[derive(Debug, Subcommand)]
-pub enum ConfigCommand {
-    /// Show each value and where it came from.
-    Explain(ExplainArgs),
-}
-
-/// Arguments of `config explain`.
-#[derive(Args, Clone, Debug)]
-pub struct ExplainArgs {
-    /// The job.
-    #[command(flatten)]
-    pub job: JobArgs,
-    /// The device.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    /// The form of the output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
-/// Arguments of `doctor`.
-#[derive(Args, Clone, Debug)]
-pub struct DoctorArgs {
-    /// The device.
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    /// The form of the output.
-    #[command(flatten)]
-    pub output: OutputArgs,
-}
-
 /// Parses a number of at least one.
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
@@ -368,15 +244,6 @@ fn listen_address(text: &str) -> Result<String, String> {
     })?;
     let family = if address.is_ipv4() { "ip4" } else { "ip6" };
     Ok(format!("/{family}/{}/tcp/{}", address.ip(), address.port()))
-}
-
-/// Parses a finite temperature of at least zero.
-fn temperature(text: &str) -> Result<f32, String> {
-    match text.parse::<f32>() {
-        Ok(number) if number.is_finite() && number >= 0.0 => Ok(number),
-        Ok(_) => Err("must be a finite number, 0 or more".to_owned()),
-        Err(error) => Err(format!("{error}")),
-    }
 }
 
 #[cfg(test)]

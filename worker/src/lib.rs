@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod checkpoint;
 pub mod cli;
+pub mod codec;
 pub mod config;
 pub mod doctor;
 pub mod driver;

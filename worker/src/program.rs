@@ -4,8 +4,8 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{BenchCommand, CheckpointCommand, Cli, Command, ConfigCommand};
-use crate::{bench, checkpoint, doctor, exit, explain, generate, plan, roles, up};
+use crate::cli::{BenchCommand, CheckpointCommand, Cli, CodecCommand, Command, ConfigCommand};
+use crate::{bench, checkpoint, codec, doctor, exit, explain, generate, plan, roles, up};
 
 /// Threads of the runtime that drives network, disk and children; computing has its own.
 const RUNTIME_THREADS: usize = 2;
@@ -61,12 +61,17 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Bench(BenchCommand::Train(arguments)) => bench::train(&arguments),
+        Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels::run(&arguments),
+        Command::Bench(BenchCommand::Compare { before, after }) => bench::kernels::compare(&before, &after),
         Command::Checkpoint(CheckpointCommand::Verify { directory, output }) => {
             checkpoint::verify(&directory, output.output)
         }
         Command::Checkpoint(CheckpointCommand::Export { directory, out, shard_bytes_max }) => {
             checkpoint::export(&directory, &out, shard_bytes_max)
         }
+        Command::Codec(CodecCommand::Encode(arguments)) => codec::encode(&arguments),
+        Command::Codec(CodecCommand::Decode(arguments)) => codec::decode(&arguments),
+        Command::Codec(CodecCommand::Inspect(arguments)) => codec::inspect(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => explain::run(&arguments, matches),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }

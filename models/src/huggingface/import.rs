@@ -32,6 +32,16 @@ pub struct Imported {
     pub tokenizer: Option<Tokenizer>,
 }
 
+/// The model's numbers of a checkpoint.
+///
+/// # Errors
+///
+/// A configuration that cannot be read, or means something else than this crate computes.
+pub fn read_config(directory: &Path) -> Result<ModelConfig, CheckpointError> {
+    let path = directory.join(CONFIG_FILE);
+    config::from_json(&path, &read_json(&path, CONFIG_BYTES_MAX)?)
+}
+
 /// Reads a directory written by [`super::export`] or by transformers' `save_pretrained`.
 ///
 /// f32, bf16 and f16 weights, in one file or several; with tied embeddings a copy of the head is ignored.
@@ -40,8 +50,7 @@ pub struct Imported {
 ///
 /// A [`CheckpointError`] that names the file, and the key or tensor where it is one.
 pub fn import(directory: &Path) -> Result<Imported, CheckpointError> {
-    let config_path = directory.join(CONFIG_FILE);
-    let config = config::from_json(&config_path, &read_json(&config_path, CONFIG_BYTES_MAX)?)?;
+    let config = read_config(directory)?;
     let layout = Layout::of(&config);
     let files = weight_files(directory)?;
     let mut loader = Loader::new(&layout, config.tie_word_embeddings);

@@ -14,7 +14,7 @@ use crate::files::read_bounded;
 use crate::layout::{Layout, TensorSpec};
 
 /// Largest header that a file may have, before its tensors: ten times that of a model of a thousand layers.
-const HEADER_BYTES_MAX: u64 = 16 << 20;
+pub(super) const HEADER_BYTES_MAX: u64 = 16 << 20;
 
 /// A tensor of the flat vector, turned into bytes when it is written.
 struct FlatView<'a> {

@@ -1,0 +1,121 @@
+//! `cotrain codec` on the payloads of a real run.
+
+#![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tests::{Place, Up, cotrain, micro, run, text};
+
+/// The header before every body, in bytes.
+const HEADER_BYTES: usize = 168;
+
+#[test]
+fn a_payload_becomes_tensors_and_a_payload_again() {
+    let place = Place::new();
+    let job = micro(place.path(), |job| job.train.rounds = 3);
+    let run = place.join("run");
+    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
+    let checkpoint = run.join("checkpoints");
+    // The second round is dense, the third one sparse.
+    for round in run::rounds(&run).iter().skip(1) {
+        let contribution = &round.contributions[0];
+        let payload = run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash));
+        let described = inspect(&payload);
+        assert_eq!(described["round"], round.round);
+        assert_eq!(described["worker"], contribution.worker.as_str());
+        assert_eq!(described["base_hash"], round.base_hash.as_str());
+        assert_eq!(described["bytes"], contribution.bytes);
+
+        let tensors = place.join("decoded.safetensors");
+        let decoded =
+            json(&cotrain(&[&"codec", &"decode", &payload, &"--out", &tensors, &"--like", &checkpoint, &JSON]));
+        assert_eq!(decoded, described);
+        let codec = described["codec"].as_str().unwrap();
+        let again = encode(&tensors, codec, &place.join("again.ctg"), Some(&checkpoint));
+        let found = inspect(&again);
+        assert_eq!(found["layout_hash"], described["layout_hash"]);
+        // Two magnitudes stay what they are; a dense scale is chosen anew, from rounded values.
+        let (first, second) = (std::fs::read(&payload).unwrap(), std::fs::read(&again).unwrap());
+        let same = first[HEADER_BYTES..] == second[HEADER_BYTES..];
+        assert!(same || codec.starts_with("dense"), "{codec}: decoded values encode to other bytes");
+        let norm = |described: &Value| described["norm"].as_f64().unwrap();
+        assert!((norm(&found) / norm(&described) - 1.0).abs() < 0.01, "{codec}: {found} against {described}");
+    }
+}
+
+#[test]
+fn every_codec_takes_any_tensors() {
+    let place = Place::new();
+    let job = micro(place.path(), |job| job.train.rounds = 1);
+    let run = place.join("run");
+    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
+    let model = run.join("checkpoints/000001/model.safetensors");
+    for codec in ["topk32-q2", "topk64-q2", "topk128-q2", "topk256-q2", "dense-int8", "dense-int4", "none"] {
+        let payload = encode(&model, codec, &place.join(&format!("{codec}.ctg")), None);
+        assert_eq!(inspect(&payload)["codec"], codec);
+        let decoded = cotrain(&[&"codec", &"decode", &payload, &"--out", &place.join("decoded"), &"--like", &model]);
+        assert_eq!(decoded.code, Some(0), "{}", decoded.said());
+        assert!(decoded.stdout.contains("times smaller than f32"), "{}", decoded.stdout);
+    }
+    // Without names it is one tensor, which has another layout.
+    let payload = place.join("none.ctg");
+    let flat = place.join("flat.safetensors");
+    assert_eq!(cotrain(&[&"codec", &"decode", &payload, &"--out", &flat]).code, Some(0));
+    let refused = cotrain(&[&"codec", &"decode", &payload, &"--out", &place.join("other"), &"--like", &flat]);
+    assert_eq!(refused.code, Some(1), "{}", refused.said());
+    assert!(refused.stderr.contains("layout") && refused.stderr.contains("none.ctg"), "{}", refused.stderr);
+}
+
+#[test]
+fn what_is_no_payload_is_refused_by_name() {
+    let place = Place::new();
+    let job = micro(place.path(), |job| job.train.rounds = 1);
+    let run = place.join("run");
+    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
+    let payload = encode(&run.join("checkpoints/000001/model.safetensors"), "topk64-q2", &place.join("a.ctg"), None);
+    let whole = std::fs::read(&payload).unwrap();
+    let damaged = place.join("damaged.ctg");
+    let spoilt = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0xff;
+        bytes
+    };
+    for bytes in [Vec::new(), whole[..whole.len() - 1].to_vec(), spoilt(0), spoilt(6), spoilt(HEADER_BYTES + 50)] {
+        std::fs::write(&damaged, bytes).unwrap();
+        for arguments in [vec!["inspect"], vec!["decode", "--out", "never.safetensors"]] {
+            let arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+                arguments.iter().map(|argument| argument as &dyn AsRef<std::ffi::OsStr>).collect();
+            let output = cotrain(&[&[&"codec" as &dyn AsRef<std::ffi::OsStr>], &arguments[..], &[&damaged]].concat());
+            assert_eq!(output.code, Some(1), "{}", output.said());
+            assert!(output.stderr.contains("damaged.ctg"), "{}", output.stderr);
+        }
+    }
+    assert!(!Path::new("never.safetensors").exists());
+}
+
+const JSON: &str = "--output=json";
+
+fn encode(tensors: &Path, codec: &str, out: &Path, like: Option<&Path>) -> PathBuf {
+    let mut arguments: Vec<&dyn AsRef<std::ffi::OsStr>> = vec![&"codec", &"encode", &tensors, &"--codec", &codec];
+    arguments.extend([&"--out" as &dyn AsRef<std::ffi::OsStr>, &out]);
+    if let Some(like) = &like {
+        arguments.extend([&"--like" as &dyn AsRef<std::ffi::OsStr>, like]);
+    }
+    let output = cotrain(&arguments);
+    assert_eq!(output.code, Some(0), "{}", output.said());
+    out.to_path_buf()
+}
+
+fn inspect(payload: &Path) -> Value {
+    let mut described = json(&cotrain(&[&"codec", &"inspect", &payload, &JSON]));
+    described.as_object_mut().unwrap().remove("path");
+    described
+}
+
+fn json(output: &tests::Output) -> Value {
+    assert_eq!(output.code, Some(0), "{}", output.said());
+    let mut value: Value = serde_json::from_str(&output.stdout).unwrap();
+    value.as_object_mut().unwrap().remove("path");
+    value
+}
