@@ -55,13 +55,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) weight_sum: u32,
 }
 
-/// E of a sparse chunk from every term's H: the smallest integer with every H below 2^E.
+/// E of a sparse chunk from the terms' largest H: the smallest integer with every H below 2^E.
 #[inline(always)]
-pub(crate) fn sparse_exponent(highs: impl Iterator<Item = u16>) -> i32 {
-    match highs.max() {
-        Some(largest) if largest >= BF16_FLOOR => i32::from(largest >> 7) - 126,
-        _ => EXPONENT_MIN,
-    }
+pub(crate) const fn sparse_exponent(high: u16) -> i32 {
+    if high >= BF16_FLOOR { (high >> 7) as i32 - 126 } else { EXPONENT_MIN }
 }
 
 /// V = round(α·c·m·2^(18 − E) / 65536) of a magnitude of a sparse chunk.
@@ -76,9 +73,9 @@ pub(crate) fn sparse_fixed(bits: u16, coefficient: u32, exponent: i32) -> u32 {
     shift_to_nearest(coefficient * significand, shift)
 }
 
-/// E of a dense block: `2^E` is above 128 (or 8) times every term's scale.
+/// E of a dense block from the terms' largest scale: `2^E` is above 128 (or 8) times every scale.
 #[inline(always)]
-pub(crate) fn dense_exponent(width: Width, scales: impl Iterator<Item = u16>) -> i32 {
-    let largest = scales.max().unwrap_or(0).max(BF16_FLOOR);
-    i32::from(largest >> 7) - width.bias()
+pub(crate) const fn dense_exponent(width: Width, scale: u16) -> i32 {
+    let largest = if scale > BF16_FLOOR { scale } else { BF16_FLOOR };
+    (largest >> 7) as i32 - width.bias()
 }

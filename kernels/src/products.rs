@@ -5,13 +5,13 @@
 //! chunks.
 
 use crate::aggregate::{TERMS_MAX, dense_exponent, sparse_exponent, sparse_fixed};
-use crate::chunk::dense::{self, Width, fixed_block};
+use crate::chunk::dense::{self, Factors, Width, add_fixed};
 use crate::chunk::plain;
 use crate::chunk::topk::{Entries, Shape};
-use crate::codec::BLOCK;
+use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::FRACTION_BITS;
 use crate::scan::{Clipped, DotSum};
-use crate::simd::vectorised;
+use crate::simd::{opaque, vectorised};
 use crate::{CHUNK, CLIP_MAX};
 
 /// Members that a scan takes at most: as many as an aggregate has terms.
@@ -88,7 +88,11 @@ vectorised! {
         for (entries, member) in entries.iter_mut().zip(members) {
             entries.read_at::<LEVEL>(shape, &member.body[chunk * size..][..size], real, chunk).ok()?;
         }
-        let exponent = sparse_exponent(entries.iter().map(|entries| entries.magnitudes[1]));
+        let mut high = 0;
+        for entries in &*entries {
+            high = entries.magnitudes[1].max(high);
+        }
+        let exponent = sparse_exponent(high);
         tables.clear();
         for (entries, member) in entries.iter().zip(members) {
             let fixed = |bits| sparse_fixed(bits, CLIP_MAX * member.clip, exponent) as i32;
@@ -96,7 +100,9 @@ vectorised! {
             let table = [low, -low, high, -high];
             tables.push(table);
             if member.counted {
-                entries.coded().for_each(|(index, code)| sums[index] += table[code]);
+                for (index, code) in entries.coded() {
+                    sums[index] += table[code];
+                }
             }
         }
         let unit = square_unit(exponent);
@@ -119,7 +125,11 @@ vectorised! {
 
 #[inline(always)]
 fn dot(a: &[i32], b: &[i32]) -> i64 {
-    a.iter().zip(b).map(|(&a, &b)| i64::from(a) * i64::from(b)).sum()
+    let mut dot = 0;
+    for (&a, &b) in a[..opaque(a.len())].iter().zip(b) {
+        dot += i64::from(a) * i64::from(b);
+    }
+    dot
 }
 
 vectorised! {
@@ -148,24 +158,29 @@ fn dense_as(
 ) -> Option<Products> {
     let size = width.chunk_bytes();
     let bytes = chunk * size..(chunk + 1) * size;
-    if !members.iter().all(|member| dense::is_valid(width, &member.body[bytes.clone()], real)) {
+    let mut valid = true;
+    for member in members {
+        valid &= dense::is_valid(width, &member.body[bytes.clone()], real);
+    }
+    if !valid {
         return None;
     }
+    let mut scales = [0; BLOCKS];
+    for member in members {
+        dense::raise_scales(&mut scales, &member.body[bytes.clone()]);
+    }
     let mut products = Products::zero(members.len());
-    for block in 0..real.div_ceil(BLOCK) {
-        let scales = members.iter().map(|member| dense::scale(&member.body[bytes.clone()], block));
-        let exponent = dense_exponent(width, scales);
+    let blocks = &mut scratch.blocks;
+    blocks.resize(members.len(), [0; BLOCK]);
+    for (block, &scale) in scales[..real.div_ceil(BLOCK)].iter().enumerate() {
+        let exponent = dense_exponent(width, scale);
         let mut sums = [0; BLOCK];
-        scratch.blocks.clear();
-        for member in members {
-            let coefficient = CLIP_MAX * member.clip;
-            let fixed = fixed_block(width, &member.body[bytes.clone()], block, coefficient, exponent);
-            let counts = i32::from(member.counted);
-            sums.iter_mut().zip(&fixed).for_each(|(sum, fixed)| *sum += counts * fixed);
-            scratch.blocks.push(fixed);
+        for (member, fixed) in members.iter().zip(&mut *blocks) {
+            let factors = Factors { coefficient: CLIP_MAX * member.clip, weight: u32::from(member.counted) };
+            add_fixed(width, &member.body[bytes.clone()], block, factors, exponent, fixed, &mut sums);
         }
         let unit = square_unit(exponent);
-        for (i, fixed) in scratch.blocks.iter().enumerate() {
+        for (i, fixed) in blocks.iter().enumerate() {
             products.with_sum[i] += dot(fixed, &sums) as f64 * unit;
             products.squares[i] += dot(fixed, fixed) as f64 * unit;
         }

@@ -4,8 +4,8 @@
 //! steps that no compiler finds by itself, masks of comparisons and positions of bits, have their intrinsics here.
 //!
 //! Invariants: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact or
-//! correctly rounded one by one; every helper called from such a body is `#[inline(always)]`, otherwise it would be
-//! compiled for the baseline. `KERNELS_SIMD` = `avx2` or `baseline` keeps a process below what its processor has.
+//! correctly rounded one by one; every helper called from such a body is `#[inline(always)]`, and loops are written
+//! out rather than handed to an iterator's method with a closure, since what is not inlined is compiled for the baseline. `KERNELS_SIMD` = `avx2` or `baseline` keeps a process below what its processor has.
 
 use std::sync::OnceLock;
 
@@ -111,6 +111,13 @@ macro_rules! vectorised {
     };
 }
 pub(crate) use vectorised;
+
+/// A length that the compiler cannot see through. Loops of a known short length are unrolled whole before they could be
+/// vectorised, and what then becomes of them is several times slower.
+#[inline(always)]
+pub(crate) fn opaque(length: usize) -> usize {
+    std::hint::black_box(length)
+}
 
 /// Which of 64 magnitudes reach `bound`, both as bits below 2^31: bit `i` for element `i`.
 #[inline(always)]

@@ -6,12 +6,12 @@
 
 use crate::CHUNK;
 use crate::aggregate::{Plan, dense_exponent, sparse_exponent, sparse_fixed};
-use crate::chunk::dense::{self, Width, fixed_block};
+use crate::chunk::dense::{self, Factors, Width, add_fixed};
 use crate::chunk::plain;
 use crate::chunk::topk::{Entries, Shape};
-use crate::codec::BLOCK;
+use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, power_of_two};
-use crate::simd::{WORD, WORDS, non_zero, positions_of_ones, vectorised};
+use crate::simd::{WORD, WORDS, non_zero, opaque, positions_of_ones, vectorised};
 
 /// Buffers of one thread.
 pub(crate) struct Sums {
@@ -87,13 +87,19 @@ vectorised! {
                 return false;
             }
         }
-        let exponent = sparse_exponent(sums.entries.iter().map(|entries| entries.magnitudes[1]));
+        let mut high = 0;
+        for entries in &sums.entries {
+            high = entries.magnitudes[1].max(high);
+        }
+        let exponent = sparse_exponent(high);
         for (entries, &(_, weight, coefficient)) in sums.entries.iter().zip(&plan.terms) {
             let [low, high] =
                 entries.magnitudes.map(|bits| i64::from(weight * sparse_fixed(bits, coefficient, exponent)));
             let sender = i64::from(weight) << 32;
             let table = [sender + low, sender - low, sender + high, sender - high];
-            entries.coded().for_each(|(index, code)| sums.sums[index] += table[code]);
+            for (index, code) in entries.coded() {
+                sums.sums[index] += table[code];
+            }
         }
         let found = collect::<LEVEL>(sums, plan.divisor_min);
         divide(&mut sums.numerators[..found], &sums.divisors[..found], power_of_two(exponent - FRACTION_BITS));
@@ -155,20 +161,27 @@ vectorised! {
 #[inline(always)]
 fn dense_as(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
     let (size, real) = (width.chunk_bytes(), chunk.next.len());
-    let valid = |(body, ..): &(&[u8], u32, u32)| dense::is_valid(width, part(body, chunk.number, size), real);
-    if !plan.terms.iter().all(valid) {
+    let mut valid = true;
+    for (body, ..) in &plan.terms {
+        valid &= dense::is_valid(width, part(body, chunk.number, size), real);
+    }
+    if !valid {
         return false;
     }
+    let mut scales = [0; BLOCKS];
+    for (body, ..) in &plan.terms {
+        dense::raise_scales(&mut scales, part(body, chunk.number, size));
+    }
     let mut finite = begin(chunk);
-    for block in 0..real.div_ceil(BLOCK) {
-        let scales = plan.terms.iter().map(|(body, ..)| dense::scale(part(body, chunk.number, size), block));
-        let exponent = dense_exponent(width, scales);
+    let (mut fixed, mut differences) = ([0; BLOCK], [0.0; BLOCK]);
+    for (block, &scale) in scales[..real.div_ceil(BLOCK)].iter().enumerate() {
+        let exponent = dense_exponent(width, scale);
         let mut sums = [0; BLOCK];
         for &(body, weight, coefficient) in &plan.terms {
-            let fixed = fixed_block(width, part(body, chunk.number, size), block, coefficient, exponent);
-            sums.iter_mut().zip(fixed).for_each(|(sum, fixed)| *sum += weight as i32 * fixed);
+            let (bytes, factors) = (part(body, chunk.number, size), Factors { coefficient, weight });
+            add_fixed(width, bytes, block, factors, exponent, &mut fixed, &mut sums);
         }
-        let differences = quotients(&sums, plan.weight_sum, power_of_two(exponent - FRACTION_BITS));
+        quotients(&sums, plan.weight_sum, power_of_two(exponent - FRACTION_BITS), &mut differences);
         let end = real.min((block + 1) * BLOCK);
         finite &= subtract_block(&mut chunk.next[block * BLOCK..end], &differences, chunk.theta.is_none());
     }
@@ -177,24 +190,23 @@ fn dense_as(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
 
 /// round(sum / divisor) · unit of each sum, by the reciprocal unless one comes near a tie.
 #[inline(always)]
-fn quotients(sums: &[i32; BLOCK], divisor: u32, unit: f32) -> [f32; BLOCK] {
+fn quotients(sums: &[i32; BLOCK], divisor: u32, unit: f32, results: &mut [f32; BLOCK]) {
     // Off by less than 2^−21, and no quotient but a tie is nearer to one than 2^−13.
     const NEAR_TIE: f64 = 0.5 - 1.0 / 65_536.0;
     let reciprocal = 1.0 / f64::from(divisor);
-    let (mut farthest, mut results) = (0.0f64, [0.0; BLOCK]);
-    for (result, &sum) in results.iter_mut().zip(sums) {
+    // A bit and not the largest distance: only what may be summed in any order is vectorised.
+    let mut near = 0u32;
+    for (result, &sum) in results[..opaque(BLOCK)].iter_mut().zip(sums) {
         let quotient = f64::from(sum) * reciprocal;
         let rounded = (quotient + ROUNDER) - ROUNDER;
-        let distance = (quotient - rounded).abs();
-        farthest = if distance > farthest { distance } else { farthest };
+        near |= u32::from((quotient - rounded).abs() > NEAR_TIE);
         *result = rounded as f32 * unit;
     }
-    if farthest > NEAR_TIE {
-        for (result, &sum) in results.iter_mut().zip(sums) {
+    if near != 0 {
+        for (result, &sum) in results[..opaque(BLOCK)].iter_mut().zip(sums) {
             *result = ((f64::from(sum) / f64::from(divisor) + ROUNDER) - ROUNDER) as f32 * unit;
         }
     }
-    results
 }
 
 #[inline(always)]
@@ -230,4 +242,3 @@ pub(crate) fn plain(plan: &Plan<'_>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> 
     }
     finite && chunk.next.iter().all(|value| value.is_finite())
 }
-

@@ -6,13 +6,14 @@
 mod encode;
 mod sum;
 
+use super::bits;
 use super::topk::check_magnitude;
 use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::{self, Toward, bf16_of_ratio, bf16_to_f32};
 use crate::simd::vectorised;
 use crate::{CHUNK, Codec, DecodeError};
 pub(crate) use encode::encode;
-pub(crate) use sum::fixed_block;
+pub(crate) use sum::{Factors, add_fixed};
 
 /// Bytes of the scales of a chunk.
 const SCALE_BYTES: usize = 2 * BLOCKS;
@@ -101,15 +102,28 @@ pub(crate) fn codes(width: Width, bytes: &[u8], block: usize) -> [i8; BLOCK] {
     let field = &bytes[SCALE_BYTES + block * width.block_bytes()..][..width.block_bytes()];
     let mut codes = [0; BLOCK];
     match width {
-        Width::Eight => codes.iter_mut().zip(field).for_each(|(code, &byte)| *code = byte as i8),
+        Width::Eight => {
+            for (code, &byte) in codes.iter_mut().zip(field) {
+                *code = byte as i8;
+            }
+        }
         Width::Four => {
-            for (pair, &byte) in codes.chunks_exact_mut(2).zip(field) {
-                pair[0] = (byte << 4) as i8 >> 4;
-                pair[1] = byte as i8 >> 4;
+            for (eight, four) in codes.as_chunks_mut::<8>().0.iter_mut().zip(field.as_chunks::<4>().0) {
+                *eight = signed(bits::unpack::<4>(u64::from(u32::from_le_bytes(*four))))
+                    .to_le_bytes()
+                    .map(|byte| byte as i8);
             }
         }
     }
     codes
+}
+
+/// Eight numbers of four bits, a byte each, with their signs carried through the byte.
+#[inline(always)]
+const fn signed(nibbles: u64) -> u64 {
+    const EIGHTS: u64 = 0x0808_0808_0808_0808;
+    // (n ^ 8) − 8 in each byte; the highest bit is lent, so that none borrows from its neighbour.
+    (((nibbles ^ EIGHTS) | (EIGHTS << 4)) - EIGHTS) ^ (EIGHTS << 4)
 }
 
 /// The values of a block, exact.
@@ -119,20 +133,44 @@ pub(crate) fn values(width: Width, bytes: &[u8], block: usize) -> [f32; BLOCK] {
     codes(width, bytes, block).map(|code| f32::from(code) * scale)
 }
 
-/// Whether a chunk with `real` real elements is one that an encoder writes, in one pass without a branch.
+/// Whether a chunk with `real` real elements is one that an encoder writes, as a rule without a branch.
 #[inline(always)]
 pub(crate) fn is_valid(width: Width, bytes: &[u8], real: usize) -> bool {
-    let forbidden = -(width.largest() as i32 + 1) as i8;
-    let mut valid = true;
-    for block in 0..BLOCKS {
-        let bits = scale(bytes, block);
-        let codes = codes(width, bytes, block);
-        // Zero only, where the scale is zero; anything but the forbidden code elsewhere.
-        let allowed = if bits == 0 { 0 } else { u8::MAX };
-        let dirty = codes.iter().fold(0, |dirty, &code| dirty | (code as u8 & !allowed) | u8::from(code == forbidden));
-        valid &= bits <= width.scale_max() && dirty == 0;
+    let (scales, fields) = bytes.split_at(SCALE_BYTES);
+    let mut forbidden = 0;
+    for &byte in fields {
+        forbidden |= match width {
+            Width::Eight => u8::from(byte == 0x80),
+            Width::Four => u8::from(byte & 0x0f == 0x08) | u8::from(byte & 0xf0 == 0x80),
+        };
     }
-    valid && (real == CHUNK || check_padding(width, bytes, real, 0).is_ok())
+    let (mut least, mut largest) = (u16::MAX, 0);
+    for pair in scales.as_chunks::<2>().0 {
+        let scale = u16::from_le_bytes(*pair);
+        (least, largest) = (least.min(scale), largest.max(scale));
+    }
+    let valid = forbidden == 0 && largest <= width.scale_max();
+    valid
+        && (least > 0 || has_no_code_without_scale(width, bytes))
+        && (real == CHUNK || has_clean_padding(width, bytes, real))
+}
+
+#[inline(never)]
+fn has_no_code_without_scale(width: Width, bytes: &[u8]) -> bool {
+    (0..BLOCKS).all(|block| scale(bytes, block) != 0 || codes(width, bytes, block).iter().all(|&code| code == 0))
+}
+
+#[inline(never)]
+fn has_clean_padding(width: Width, bytes: &[u8], real: usize) -> bool {
+    check_padding(width, bytes, real, 0).is_ok()
+}
+
+/// Raises each block's scale to that of a chunk where it is larger.
+#[inline(always)]
+pub(crate) fn raise_scales(scales: &mut [u16; BLOCKS], bytes: &[u8]) {
+    for (largest, pair) in scales.iter_mut().zip(bytes[..SCALE_BYTES].as_chunks::<2>().0) {
+        *largest = u16::from_le_bytes(*pair).max(*largest);
+    }
 }
 
 vectorised! {

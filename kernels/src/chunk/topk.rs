@@ -39,6 +39,11 @@ impl Shape {
         self.k / 4
     }
 
+    /// Bytes of the low and the high field.
+    pub(crate) const fn index_bytes(self) -> usize {
+        self.code_at()
+    }
+
     const fn code_at(self) -> usize {
         self.low_bytes() + self.high_bytes()
     }
@@ -103,6 +108,18 @@ pub(crate) fn take_off(selection: &Selection, chunk: &mut [f32; CHUNK]) {
 fn values_of(magnitudes: [u16; 2]) -> [f32; 4] {
     let [low, high] = magnitudes.map(crate::magnitude::bf16_to_f32);
     [low, -low, high, -high]
+}
+
+vectorised! {
+    /// Writes the low and the high field of a chunk from its rising indices, as many as the shape has entries.
+    pub(crate) fn pack_indices(shape: Shape, indices: &[u16], bytes: &mut [u8]) {
+        match shape.k {
+            32 => indices.first_chunk().into_iter().for_each(|indices| write_indices::<32, 7>(indices, bytes)),
+            64 => indices.first_chunk().into_iter().for_each(|indices| write_indices::<64, 6>(indices, bytes)),
+            128 => indices.first_chunk().into_iter().for_each(|indices| write_indices::<128, 5>(indices, bytes)),
+            _ => indices.first_chunk().into_iter().for_each(|indices| write_indices::<256, 4>(indices, bytes)),
+        }
+    }
 }
 
 /// The low and the high field.

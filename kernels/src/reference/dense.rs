@@ -1,8 +1,8 @@
 //! A dense chunk, with quotients in integers.
 
+use crate::Rounding;
 use crate::aggregate::dense_exponent;
 use crate::chunk::dense::{self, Width, scale_of};
-use crate::Rounding;
 use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::{BF16_FLOOR, MAGNITUDE_MASK, bf16_parts, divide_to_nearest, parts, shift_to_nearest};
 use crate::rounding::threefry;
@@ -59,7 +59,8 @@ fn quantise(width: Width, bits: u32, scale: u16, random: Option<u32>) -> i32 {
 
 /// ±V of each body for every element of a block, and E.
 pub(super) fn fixed(width: Width, chunks: &[(&[u8], u32, u32)], block: usize) -> (Vec<Vec<i64>>, i32) {
-    let exponent = dense_exponent(width, chunks.iter().map(|(bytes, ..)| dense::scale(bytes, block)));
+    let largest = chunks.iter().map(|(bytes, ..)| dense::scale(bytes, block)).max().unwrap_or(0);
+    let exponent = dense_exponent(width, largest);
     let alone = |&(bytes, _, coefficient): &(&[u8], u32, u32)| {
         let scale = dense::scale(bytes, block);
         let (own, significand) = bf16_parts(scale);

@@ -84,4 +84,3 @@ fn against_others(total: &Products<f64>, i: usize, counted: bool) -> DotSum {
     };
     DotSum { dot, norm: square.sqrt(), others_norm: others.max(0.0).sqrt() }
 }
-

@@ -73,7 +73,7 @@ pub(super) fn decode(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, 
 /// (Σ ±w·V, Σ w) of every real element of a chunk, and E.
 pub(super) fn sums(k: usize, chunks: &[(&[u8], u32, u32)], real: usize) -> (Vec<(i32, u32)>, i32) {
     let decoded: Vec<_> = chunks.iter().map(|(bytes, ..)| decode(k, bytes, real)).collect();
-    let exponent = aggregate::sparse_exponent(decoded.iter().map(|(_, magnitudes)| magnitudes[1]));
+    let exponent = aggregate::sparse_exponent(decoded.iter().map(|(_, magnitudes)| magnitudes[1]).max().unwrap_or(0));
     let mut sums = vec![(0, 0); real];
     for ((entries, magnitudes), &(_, weight, coefficient)) in decoded.iter().zip(chunks) {
         for &(index, negative, high) in entries {

@@ -49,7 +49,10 @@ fn a_state_in_bf16_gives_the_body_of_its_sum_in_f32() {
             assert!(body == crate::encode(codec, &sum).unwrap(), "{codec} {length}");
             let mut expected = sum;
             crate::subtract(codec, &body, &mut expected).unwrap();
-            assert!(left.iter().zip(&expected).all(|(left, &value)| *left == bf16::from_f32(value)), "{codec} {length}");
+            assert!(
+                left.iter().zip(&expected).all(|(left, &value)| *left == bf16::from_f32(value)),
+                "{codec} {length}"
+            );
         }
     }
 }

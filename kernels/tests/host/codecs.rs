@@ -1,6 +1,8 @@
 //! Encoding and decoding: the host path, the scalar reference and the naive implementation agree on every case.
 
-use kernels::{Codec, DecodeError, EncodeError, Rounding, decode, encode, encode_rounded, reference, subtract, validate};
+use kernels::{
+    Codec, DecodeError, EncodeError, Rounding, decode, encode, encode_rounded, reference, subtract, validate,
+};
 use proptest::prelude::*;
 
 use crate::cases::{Kind, LENGTHS, Random, values};

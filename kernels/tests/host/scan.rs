@@ -63,7 +63,9 @@ fn every_kind_has_the_bits_of_the_reference() {
         for (seed, kind) in Kind::ALL.into_iter().enumerate() {
             for len in [1, 40, 300, LEN] {
                 let bodies: Vec<Vec<u8>> = (0..4)
-                    .map(|i| encode(codec, &values(if i == 3 { Kind::Normal } else { kind }, len, seed as u64 + i)).unwrap())
+                    .map(|i| {
+                        encode(codec, &values(if i == 3 { Kind::Normal } else { kind }, len, seed as u64 + i)).unwrap()
+                    })
                     .collect();
                 let members: Vec<Clipped> = bodies
                     .iter()

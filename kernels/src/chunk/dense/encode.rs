@@ -6,6 +6,7 @@
 //! one than f64's error otherwise.
 
 use super::{BLOCK, SCALE_BYTES, Width, scale_of};
+use crate::chunk::bits;
 use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, bf16_parts, bf16_to_f32, parts};
 use crate::rounding::random_words;
 use crate::simd::vectorised;
@@ -91,15 +92,16 @@ fn nearest(width: Width, values: &[f32; BLOCK], bits: u16) -> [i8; BLOCK] {
         return exact(width, values, bits);
     }
     let reciprocal = 1.0 / bf16_to_f32(bits);
-    let (mut codes, mut farthest) = ([0; BLOCK], 0.0f32);
+    // A bit and not the largest distance: only what may be summed in any order is vectorised.
+    let (mut codes, mut near) = ([0; BLOCK], 0u32);
     for (code, value) in codes.iter_mut().zip(values) {
         let quotient = value * reciprocal;
         let sum = quotient + ROUNDER_F32;
         let distance = (quotient - (sum - ROUNDER_F32)).abs();
-        farthest = if distance > farthest { distance } else { farthest };
+        near |= u32::from(distance > NEAR_TIE);
         *code = sum.to_bits() as i8;
     }
-    if farthest > NEAR_TIE { exact(width, values, bits) } else { codes }
+    if near != 0 { exact(width, values, bits) } else { codes }
 }
 
 /// Quotients in f64; all codes are 0 where the scale is.
@@ -142,8 +144,9 @@ fn write_codes(width: Width, codes: &[i8; BLOCK], field: &mut [u8]) {
     match width {
         Width::Eight => field.iter_mut().zip(codes).for_each(|(byte, &code)| *byte = code as u8),
         Width::Four => {
-            for (byte, pair) in field.iter_mut().zip(codes.as_chunks::<2>().0) {
-                *byte = (pair[0] as u8 & 0xf) | (pair[1] as u8) << 4;
+            for (four, eight) in field.as_chunks_mut::<4>().0.iter_mut().zip(codes.as_chunks::<8>().0) {
+                let nibbles = u64::from_le_bytes(eight.map(|code| code as u8)) & 0x0f0f_0f0f_0f0f_0f0f;
+                *four = (bits::pack::<4>(nibbles) as u32).to_le_bytes();
             }
         }
     }
