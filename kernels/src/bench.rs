@@ -4,10 +4,11 @@
 //! more memory than caches hold, taken in turn; a row's copy is the fastest of three, of vectors of the same length.
 
 mod arena;
-mod rows;
+mod cases;
 
 use crate::Codec;
-pub use arena::Arena;
+pub use arena::{Arena, Slices};
+pub use cases::Case;
 
 /// Terms of the aggregates and members of the scans that are timed.
 pub const TERMS: [usize; 2] = [8, 20];
@@ -64,15 +65,15 @@ pub enum BenchError {
     },
 }
 
-/// Times every kernel on vectors of every length and hands over each row as it is done. `more` is called with each length's
-/// arena after the copy, for rows of kernels that live elsewhere.
+/// Times every kernel on vectors of every length and hands over each row as it is done. `more` gives kernels that live
+/// elsewhere, for vectors of an arena.
 ///
 /// # Errors
 /// [`BenchError`] before anything wrong is timed.
 pub fn run(
     options: &Options,
     mut done: impl FnMut(Row),
-    mut more: impl FnMut(&mut Arena) -> Vec<Row>,
+    mut more: impl FnMut(&Arena) -> Vec<Case>,
 ) -> Result<(), BenchError> {
     if options.samples == 0 || options.elements.contains(&0) {
         return Err(BenchError::Nothing);
@@ -80,17 +81,38 @@ pub fn run(
     for &elements in &options.elements {
         let mut arena = Arena::new(elements, options);
         done(arena.copy());
-        done(rows::hash(&mut arena));
-        more(&mut arena).into_iter().for_each(&mut done);
-        for codec in Codec::ALL {
-            done(rows::encode(&mut arena, codec)?);
-            done(rows::compress(&mut arena, codec)?);
-            rows::pack_indices(&mut arena, codec).into_iter().for_each(&mut done);
-            for terms in TERMS.into_iter().filter(|terms| terms * codec.body_bytes(elements) <= options.body_bytes_max)
-            {
-                done(rows::mean(&mut arena, codec, terms)?);
-                done(rows::apply(&mut arena, codec, terms)?);
-                done(rows::scan(&mut arena, codec, terms)?);
+        for mut case in more(&arena) {
+            done(arena.row(&mut case));
+        }
+        each_case(&mut arena, options, |arena, mut case| done(arena.row(&mut case)))?;
+    }
+    Ok(())
+}
+
+/// Prepares one kernel after the other for vectors of an arena; each is dropped before the next is made.
+///
+/// # Errors
+/// [`BenchError::Wrong`] for a kernel that is wrong.
+pub fn each_case(
+    arena: &mut Arena,
+    options: &Options,
+    mut visit: impl FnMut(&mut Arena, Case),
+) -> Result<(), BenchError> {
+    let case = cases::hash(arena);
+    visit(arena, case);
+    for codec in Codec::ALL {
+        for prepare in [cases::encode, cases::compress] {
+            let case = prepare(arena, codec)?;
+            visit(arena, case);
+        }
+        for case in cases::pack_indices(arena, codec) {
+            visit(arena, case);
+        }
+        let fits = |terms: &usize| terms * codec.body_bytes(arena.elements()) <= options.body_bytes_max;
+        for terms in TERMS.iter().copied().filter(fits).collect::<Vec<_>>() {
+            for prepare in [cases::mean, cases::apply, cases::scan] {
+                let case = prepare(arena, codec, terms)?;
+                visit(arena, case);
             }
         }
     }
@@ -102,16 +124,17 @@ mod tests {
     use super::*;
 
     fn options(elements: &[usize]) -> Options {
-        Options { elements: elements.to_vec(), samples: 3, arena_bytes: 1 << 16, body_bytes_max: 150_000 }
+        Options { elements: elements.to_vec(), samples: 3, arena_bytes: 1 << 16, body_bytes_max: 200_000 }
     }
 
     #[test]
     fn every_kernel_of_every_codec_has_a_row_beside_the_copy() {
         let mut rows = Vec::new();
-        run(&options(&[5000, 64]), |row| rows.push(row), |arena| vec![arena.copy()]).unwrap();
+        let more = |arena: &Arena| vec![Case::new("more", None, arena.bytes(), |_| ())];
+        run(&options(&[5000, 64]), |row| rows.push(row), more).unwrap();
         // Twenty bodies of `none` for 5000 elements are more than the bound.
         let (each, sparse) = (2 + 3 * TERMS.len(), 2);
-        assert_eq!(rows.len(), 2 * (3 + each * Codec::ALL.len() + 4 * sparse) - 2 * 3);
+        assert_eq!(rows.len(), 2 * (3 + each * Codec::ALL.len() + 4 * sparse) - 3);
         assert_eq!((rows[0].kernel.as_str(), rows[0].copy_fraction), ("copy", 1.0));
         assert!(rows.iter().all(|row| row.median_ns > 0 && row.copy_fraction > 0.0 && row.spread >= 0.0), "{rows:?}");
         assert_eq!((rows[3].kernel.as_str(), rows[3].logical_bytes), ("encode", 20_000));

@@ -13,6 +13,9 @@ use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, power_of_two};
 use crate::simd::{WORD, WORDS, non_zero, opaque, positions_of_ones, vectorised};
 
+/// Entries of a chunk, over all terms, from which on every element is divided rather than those that somebody sends.
+const ENTRIES_MANY: usize = 1024;
+
 /// Buffers of one thread.
 pub(crate) struct Sums {
     /// 2^32 · (weights of the senders) + sum, of each element. Zero between chunks.
@@ -101,10 +104,34 @@ vectorised! {
                 sums.sums[index] += table[code];
             }
         }
+        let unit = power_of_two(exponent - FRACTION_BITS);
+        if plan.terms.len() * shape.k >= ENTRIES_MANY {
+            return step_all(sums, plan.divisor_min, unit, chunk);
+        }
         let found = collect::<LEVEL>(sums, plan.divisor_min);
-        divide(&mut sums.numerators[..found], &sums.divisors[..found], power_of_two(exponent - FRACTION_BITS));
+        divide(&mut sums.numerators[..found], &sums.divisors[..found], unit);
         begin(chunk) & subtract(chunk, &sums.indices[..found], &sums.numerators[..found])
     }
+}
+
+/// The outer step of every element, whether somebody sends it or not, and the sums zero again.
+#[inline(always)]
+fn step_all(sums: &mut Sums, divisor_min: u32, unit: f32, chunk: &mut Chunk<'_>) -> bool {
+    let mean = chunk.theta.is_none();
+    let mut finite = begin(chunk);
+    let (mut largest, least) = (0, divisor_min.max(1) as i32);
+    for (next, both) in chunk.next.iter_mut().zip(&mut sums.sums) {
+        let sum = *both as i32;
+        let weight = ((*both - i64::from(sum)) >> 32) as i32;
+        *both = 0;
+        let quotient = (f64::from(sum) / f64::from(weight.max(least)) + ROUNDER) - ROUNDER;
+        let difference = quotient as f32 * unit;
+        // Taking off +0 leaves every number as it is.
+        *next = if mean { difference } else { *next - difference };
+        largest = largest.max((next.to_bits() & MAGNITUDE_MASK) as i32);
+    }
+    finite &= largest < INFINITY_BITS as i32;
+    finite
 }
 
 /// Lists the elements that somebody sends, with sum and divisor, and leaves the sums zero.

@@ -1,11 +1,11 @@
 //! Vectors beyond the caches, and the clock.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::{Options, Row};
+use super::{Case, Options, Row};
 use crate::Codec;
 
 /// Elements that a copy's task takes.
@@ -57,18 +57,21 @@ impl Arena {
         self.sources.each_ref().map(|source| &source[..elements.min(self.elements)])
     }
 
-    /// Times `work` on one slice after the other.
-    ///
-    /// `vectors` is how many f32 vectors the kernel is for, `moved_bytes` what must cross the memory bus.
-    pub fn row(
-        &mut self,
-        (kernel, codec): (&str, Option<Codec>),
-        vectors: usize,
-        moved_bytes: usize,
-        work: impl FnMut(Slices<'_>),
-    ) -> Row {
-        let times = self.time(work);
-        self.timed((kernel, codec), vectors, moved_bytes, times)
+    /// Slices of each vector.
+    #[must_use]
+    pub const fn slices(&self) -> usize {
+        self.target.len() / self.elements
+    }
+
+    /// Times a case on one slice after the other.
+    pub fn row(&mut self, case: &mut Case) -> Row {
+        let times = self.time(&mut case.work);
+        self.timed((&case.kernel, case.codec), case.vectors, case.moved_bytes, times)
+    }
+
+    /// How long so many runs of a case take on one slice after the other.
+    pub fn elapsed(&mut self, case: &mut Case, runs: u64) -> Duration {
+        (0..runs).map(|_| self.run(&mut case.work)).sum()
     }
 
     /// The fastest of one copy, of copies by tasks and of copies by threads; the ceiling of the other rows.
@@ -85,22 +88,22 @@ impl Arena {
 
     /// Quartiles of the time of `work`, in ns, after one run that is not counted.
     fn time(&mut self, mut work: impl FnMut(Slices<'_>)) -> [f64; 3] {
-        let mut times = Vec::with_capacity(self.samples);
-        for sample in 0..=self.samples {
-            let start = self.turn * self.elements % self.target.len();
-            self.turn += 1;
-            let place = start..start + self.elements;
-            let sources = self.sources.each_ref().map(|source| black_box(&source[place.clone()]));
-            let slices = Slices { sources, target: black_box(&mut self.target[place]) };
-            let started = Instant::now();
-            work(slices);
-            let took = started.elapsed().as_nanos() as f64;
-            if sample > 0 {
-                times.push(took);
-            }
-        }
+        self.run(&mut work);
+        let mut times: Vec<f64> = (0..self.samples).map(|_| self.run(&mut work).as_nanos() as f64).collect();
         times.sort_unstable_by(f64::total_cmp);
         [1, 2, 3].map(|quarter| times[(times.len() - 1) * quarter / 4])
+    }
+
+    /// The time of one run on the next slices.
+    fn run(&mut self, mut work: impl FnMut(Slices<'_>)) -> Duration {
+        let start = self.turn * self.elements % self.target.len();
+        self.turn += 1;
+        let place = start..start + self.elements;
+        let sources = self.sources.each_ref().map(|source| black_box(&source[place.clone()]));
+        let slices = Slices { sources, target: black_box(&mut self.target[place]) };
+        let started = Instant::now();
+        work(slices);
+        started.elapsed()
     }
 
     fn timed(&self, (kernel, codec): (&str, Option<Codec>), vectors: usize, moved: usize, times: [f64; 3]) -> Row {

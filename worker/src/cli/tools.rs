@@ -55,7 +55,7 @@ pub struct PlanArgs {
 pub enum BenchCommand {
     /// Tokens per second of the training step.
     Train(BenchTrainArgs),
-    /// The kernels on the host: encode, aggregate and apply, scan, hash, beside a copy.
+    /// The kernels on the host: compress, aggregate and apply, scan, AdamW, hash, beside a copy.
     Kernels(BenchKernelsArgs),
     /// Set the rows of two runs of `bench kernels --json` beside each other.
     Compare {
@@ -72,7 +72,7 @@ pub enum BenchCommand {
 #[derive(Args, Clone, Debug)]
 pub struct BenchKernelsArgs {
     /// Lengths of the vectors in elements.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1 << 16, 1 << 20, 1 << 24], value_parser = positive)]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1 << 16, 1 << 20, 1 << 24, 1 << 26], value_parser = positive)]
     pub elements: Vec<usize>,
     /// Timed runs of each row, after one that warms up.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = positive)]

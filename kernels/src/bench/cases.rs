@@ -1,9 +1,9 @@
-//! The rows of each kernel: compared, then timed.
+//! What is timed of each kernel, once it is compared.
 
 use std::hint::black_box;
 
-use super::arena::{Arena, vector};
-use super::{BenchError, Row};
+use super::BenchError;
+use super::arena::{Arena, Slices, vector};
 use crate::chunk::{index_work, topk::Shape};
 use crate::{CHUNK, Clipped, Codec, OuterStep, Rounding, Term, reference, state_hash};
 
@@ -17,31 +17,52 @@ const CLIP: u32 = 250;
 
 const BETA: f32 = 0.95;
 
+/// A kernel ready to be timed: its result was compared with the reference.
+pub struct Case {
+    /// What runs: `compress`, `apply8`, ….
+    pub kernel: String,
+    /// Of which codec, where it is of one.
+    pub codec: Option<Codec>,
+    /// f32 vectors that the kernel is for.
+    pub vectors: usize,
+    /// Bytes that must cross the memory bus at least.
+    pub moved_bytes: usize,
+    /// One run on slices of an arena.
+    pub work: Box<dyn FnMut(Slices<'_>)>,
+}
+
+impl Case {
+    /// A kernel for one vector that is of no codec or of one.
+    pub fn new(kernel: &str, codec: Option<Codec>, moved_bytes: usize, work: impl FnMut(Slices<'_>) + 'static) -> Self {
+        Self { kernel: kernel.to_owned(), codec, vectors: 1, moved_bytes, work: Box::new(work) }
+    }
+}
+
 fn wrong(is_right: bool, kernel: &'static str, codec: Codec) -> Result<(), BenchError> {
     if is_right { Ok(()) } else { Err(BenchError::Wrong { kernel, codec }) }
 }
 
 /// BLAKE3 of a vector.
-pub(super) fn hash(arena: &mut Arena) -> Row {
+pub(super) fn hash(arena: &Arena) -> Case {
     let moved = arena.bytes();
-    arena.row(("hash", None), 1, moved, |slices| {
+    Case::new("hash", None, moved, |slices| {
         black_box(state_hash(slices.sources[0], &[]));
     })
 }
 
 /// A vector to its body.
-pub(super) fn encode(arena: &mut Arena, codec: Codec) -> Result<Row, BenchError> {
+pub(super) fn encode(arena: &Arena, codec: Codec) -> Result<Case, BenchError> {
     let [checked, ..] = arena.first(CHECKED_ELEMENTS);
     wrong(crate::encode(codec, checked) == reference::encode(codec, checked), "encode", codec)?;
     let moved = arena.bytes() + codec.body_bytes(arena.elements());
-    Ok(arena.row(("encode", Some(codec)), 1, moved, |slices| {
+    Ok(Case::new("encode", Some(codec), moved, move |slices| {
         // Finite by construction.
         let _ = black_box(crate::encode(codec, slices.sources[0]));
     }))
 }
 
 /// Residual, base and local parameters to a body and the next residual.
-pub(super) fn compress(arena: &mut Arena, codec: Codec) -> Result<Row, BenchError> {
+pub(super) fn compress(arena: &Arena, codec: Codec) -> Result<Case, BenchError> {
     let checked = arena.first(CHECKED_ELEMENTS);
     let [residual, base, local] = checked;
     let mut left = vec![0.0; residual.len()];
@@ -52,25 +73,24 @@ pub(super) fn compress(arena: &mut Arena, codec: Codec) -> Result<Row, BenchErro
     let subtracted = crate::subtract(codec, &body.unwrap_or_default(), &mut sum);
     wrong(subtracted.is_ok() && left == sum, "compress", codec)?;
     let moved = 4 * arena.bytes() + codec.body_bytes(arena.elements());
-    Ok(arena.row(("compress", Some(codec)), 1, moved, |slices| {
+    Ok(Case::new("compress", Some(codec), moved, move |slices| {
         // Finite by construction.
         let _ = black_box(crate::compress(codec, Rounding::Nearest, slices.sources, BETA, slices.target));
     }))
 }
 
 /// The index fields of a sparse codec alone, written and read.
-pub(super) fn pack_indices(arena: &mut Arena, codec: Codec) -> Vec<Row> {
+pub(super) fn pack_indices(arena: &Arena, codec: Codec) -> Vec<Case> {
     let Some(shape) = codec.entries().map(Shape::new) else { return Vec::new() };
     let chunks = arena.elements().div_ceil(CHUNK);
-    let mut work = index_work(shape, chunks);
-    let moved = chunks * work.bytes_per_chunk();
-    let pack = arena.row(("pack", Some(codec)), 1, moved, |_| work.pack());
-    let unpack = arena.row(("unpack", Some(codec)), 1, moved, |_| work.unpack());
-    vec![pack, unpack]
+    let (mut packed, read) = (index_work(shape, chunks), index_work(shape, chunks));
+    let moved = chunks * read.bytes_per_chunk();
+    let pack = Case::new("pack", Some(codec), moved, move |_| packed.pack());
+    vec![pack, Case::new("unpack", Some(codec), moved, move |_| read.unpack())]
 }
 
 /// Decoding and accumulating alone, into the mean.
-pub(super) fn mean(arena: &mut Arena, codec: Codec, terms: usize) -> Result<Row, BenchError> {
+pub(super) fn mean(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
     let length = arena.elements().min(CHECKED_ELEMENTS);
     let checked = bodies(codec, terms, length);
     let checked = terms_of(&checked);
@@ -81,16 +101,15 @@ pub(super) fn mean(arena: &mut Arena, codec: Codec, terms: usize) -> Result<Row,
     let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
     wrong(right && same, "mean", codec)?;
     let bodies = bodies(codec, terms, arena.elements());
-    let terms_read = terms_of(&bodies);
     let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
     let elements = arena.elements();
-    Ok(arena.row((&format!("mean{terms}"), Some(codec)), 1, moved, |_| {
-        let _ = black_box(crate::mean(codec, elements, &terms_read));
+    Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |_| {
+        let _ = black_box(crate::mean(codec, elements, &terms_of(&bodies)));
     }))
 }
 
 /// Decoding, accumulating and the outer step.
-pub(super) fn apply(arena: &mut Arena, codec: Codec, terms: usize) -> Result<Row, BenchError> {
+pub(super) fn apply(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
     let [theta, ..] = arena.first(CHECKED_ELEMENTS);
     let checked = bodies(codec, terms, theta.len());
     let checked = terms_of(&checked);
@@ -99,28 +118,27 @@ pub(super) fn apply(arena: &mut Arena, codec: Codec, terms: usize) -> Result<Row
     let same = found == reference::apply(codec, &mut expected, &checked, &STEP);
     wrong(same && state_hash(&next, &[]) == state_hash(&expected, &[]), "apply", codec)?;
     let bodies = bodies(codec, terms, arena.elements());
-    let terms_read = terms_of(&bodies);
     let moved = 2 * arena.bytes() + terms * codec.body_bytes(arena.elements());
-    Ok(arena.row((&format!("apply{terms}"), Some(codec)), 1, moved, |slices| {
+    Ok(Case::new(&format!("apply{terms}"), Some(codec), moved, move |slices| {
         // Valid by construction, and so small that no state leaves the range of numbers.
-        let _ = black_box(crate::apply_into(codec, slices.sources[0], &terms_read, &STEP, slices.target));
+        let _ = black_box(crate::apply_into(codec, slices.sources[0], &terms_of(&bodies), &STEP, slices.target));
     }))
 }
 
 /// What scoring reads.
-pub(super) fn scan(arena: &mut Arena, codec: Codec, terms: usize) -> Result<Row, BenchError> {
+pub(super) fn scan(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
     let length = arena.elements().min(CHECKED_ELEMENTS);
     let checked = bodies(codec, terms, length);
     let checked = members_of(&checked);
     let same = crate::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
     wrong(same, "scan", codec)?;
     let bodies = bodies(codec, terms, arena.elements());
-    let members = members_of(&bodies);
     let elements = arena.elements();
     let moved = terms * codec.body_bytes(elements);
-    Ok(arena.row((&format!("scan{terms}"), Some(codec)), terms, moved, |_| {
-        let _ = black_box(crate::dot_sum(codec, elements, &members));
-    }))
+    let case = Case::new(&format!("scan{terms}"), Some(codec), moved, move |_| {
+        let _ = black_box(crate::dot_sum(codec, elements, &members_of(&bodies)));
+    });
+    Ok(Case { vectors: terms, ..case })
 }
 
 /// Bodies of vectors that differ from each other.
