@@ -59,10 +59,17 @@ from torch.optim._functional import adamw as step_adamw  # noqa: E402
 # The codecs, without a loop over chunks. Vectors are [elements], payloads (index, code, low, high) or (code, scale).
 
 
-def pick(e, k):
-    """The k largest magnitudes of each chunk and the two that stand for them. → index, value, low, high"""
+def pick(e, k, keys="float"):
+    """The k largest magnitudes of each chunk and the two that stand for them. → index, value, low, high
+
+    Bits of magnitudes are in the order of magnitudes, and integers are compared faster, but must be looked up again.
+    """
     chunks = e.view(-1, CHUNK)
-    magnitude, index = chunks.abs().topk(k, dim=1, sorted=False)  # [chunks, k]
+    if keys == "float":
+        magnitude, index = chunks.abs().topk(k, dim=1, sorted=False)  # [chunks, k]
+    else:
+        index = (chunks.view(torch.int32) & 0x7FFFFFFF).topk(k, dim=1, sorted=False).indices
+        magnitude = chunks.gather(1, index).abs()
     high = magnitude >= magnitude.mean(1, keepdim=True)
     highs = high.sum(1, keepdim=True)
     high_sum = (magnitude * high).sum(1, keepdim=True)
@@ -93,11 +100,11 @@ def accumulate_in_place(e, base, local):
 def compressors(codec, feedback):
     """Forms of encode, or of compress: with error feedback before and the residual after."""
 
-    def of(start):
+    def of(start, keys):
         def sparse(e, *delta):
             if feedback:
                 start(e, *delta)
-            index, value, low, high = pick(e, PICKS[codec])
+            index, value, low, high = pick(e, PICKS[codec], keys)
             if feedback:
                 e.view(-1, CHUNK).scatter_add_(1, index, -value)
             return index, value.signbit(), low, high
@@ -120,9 +127,15 @@ def compressors(codec, feedback):
 
         return sparse if codec in PICKS else dense if codec in LARGEST else plain
 
-    if not feedback:
-        return {"plain": (of(None), "both")}
-    return {"two passes": (of(accumulate), "eager"), "one expression": (of(accumulate_in_place), "compiled")}
+    forms = {}
+    for keys in ("float", "integer") if codec in PICKS else ("float",):
+        suffix = f", {keys} keys" if codec in PICKS else ""
+        if feedback:
+            forms[f"two passes{suffix}"] = (of(accumulate, keys), "eager")
+            forms[f"one expression{suffix}"] = (of(accumulate_in_place, keys), "compiled")
+        else:
+            forms[f"plain{suffix}"] = (of(None, keys), "both")
+    return forms
 
 
 def sparse_appliers(terms, scratch):
