@@ -28,8 +28,8 @@ LARGEST = {"dense-int8": 127, "dense-int4": 7}
 CODECS = [*PICKS, *LARGEST, "none"]
 CHUNK_BYTES = dict(zip(CODECS, (48, 84, 148, 260, 4224, 2176, 4 * CHUNK)))
 KERNELS = ["copy", "adamw", "encode", "compress", "apply", "scan"]
-# Elements of each payload that the Gram form of the scan decodes at a time: some of what a core's cache holds.
-PIECE = 1 << 16
+# Elements of each payload that a scan decodes at a time: for twenty payloads what a core's cache holds.
+PIECE = 1 << 14
 
 
 def parse():
@@ -226,12 +226,24 @@ def dense_scanners(terms, decode):
             total.addmm_(values, values.t())
         return cosines(total.sum(1), total.diagonal())
 
+    def vectors(*payload):
+        dots, squares = torch.zeros(2, terms, device=payload[0].device)
+        for start in range(0, payload[0][0].numel(), PIECE):
+            values = decode(start, *payload)
+            dots.addmv_(values, values.sum(0))
+            squares.add_(torch.linalg.vector_norm(values, dim=1).square_())
+        return cosines(dots, squares)
+
     def two_passes(*payload):
         values = decode(None, *payload)
         total = values.sum(0)
         return cosines((values * total).sum(1), (values * values).sum(1))
 
-    return {"products of pieces": (gram, "eager"), "two passes": (two_passes, "compiled")}
+    return {
+        "products of pieces": (gram, "eager"),
+        "sums of pieces": (vectors, "eager"),
+        "two passes": (two_passes, "compiled"),
+    }
 
 
 def decode_dense(start, code, scale):
@@ -422,9 +434,9 @@ def outcome(form, vectors, fixed):
 
 
 def agree(found, expected):
-    """Sums of floats in another order; a code may then fall to the other side of a tie."""
+    """Sums of floats in another order: a code may fall to the other side of a tie, and small cosines are differences."""
     pairs = list(zip(found, expected, strict=False))
-    return all((a - b).norm() <= 1e-3 * b.norm() + 1e-12 for a, b in pairs)
+    return all((a - b).norm() <= 1e-3 * b.norm() + 1e-4 for a, b in pairs)
 
 
 def settle():
