@@ -7,19 +7,25 @@
 //! - What crosses to the host is what the network needs: bodies, and a status word for every 1024 elements.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
+mod compress;
 mod dense;
 mod extension;
+mod input;
 mod integer;
 mod launch;
 mod outer;
 mod residual;
+mod select;
 mod sparse;
+mod threefry;
+mod together;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::aggregate::Plan;
-use crate::{ApplyError, Codec, DecodeError, EncodeError, OuterStep, Term};
+use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
+pub use compress::{Rounding, compress, encode};
 use extension::KernelOps;
 use launch::Aggregate;
 
@@ -30,22 +36,6 @@ const ELEMENTS_MAX: usize = 1 << 31;
 #[must_use]
 pub fn accumulate(residual: Tensor<1>, base: Tensor<1>, local: Tensor<1>, beta: f32) -> Tensor<1> {
     residual * beta + (base - local)
-}
-
-/// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
-///
-/// # Errors
-/// The first NaN or infinity; a device that fails.
-pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
-    let [elements] = values.dims();
-    if on_host(&values) || codec == Codec::None || elements == 0 {
-        let values = read_floats(values).map_err(|reason| EncodeError::Device { reason })?;
-        return crate::encode(codec, &values);
-    }
-    check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
-    let encoded = Tensor::<1, Int>::from_dispatch(Dispatch::kernels_encode(values.into_dispatch(), codec));
-    let words = read_words(encoded).map_err(|reason| EncodeError::Device { reason })?;
-    collect(codec, &words)
 }
 
 /// θ ← θ − α/256 · mean of the terms, as [`crate::apply`] does it. [elements] → [elements]
@@ -147,21 +137,6 @@ fn check_status(status: &[u32]) -> Result<(), ApplyError> {
     }
 }
 
-/// The body out of the encoded chunks, unless one of them reports a fault.
-fn collect(codec: Codec, words: &[u32]) -> Result<Vec<u8>, EncodeError> {
-    let (words_per_chunk, status) = launch::encoded_words(codec);
-    let stride = words_per_chunk + status;
-    let mut body = Vec::with_capacity(words.len() * 4);
-    for (chunk, words) in words.chunks_exact(stride).enumerate() {
-        let (encoded, faults) = words.split_at(words_per_chunk);
-        if let Some(fault) = faults.iter().find(|fault| **fault != 0) {
-            return Err(EncodeError::NonFinite { index: chunk * crate::CHUNK + *fault as usize - 1 });
-        }
-        body.extend(encoded.iter().flat_map(|word| word.to_le_bytes()));
-    }
-    Ok(body)
-}
-
 fn on_host(tensor: &Tensor<1>) -> bool {
     !matches!(tensor.device().as_dispatch(), burn::backend::DispatchDevice::Cube(_))
 }
@@ -180,6 +155,15 @@ fn words_of(body: &[u8]) -> impl Iterator<Item = u32> {
 fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
     let len = words.len();
     Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32))
+}
+
+/// The words of a tensor as bytes, little-endian.
+fn read_bytes(tensor: Tensor<1, Int>) -> Result<Vec<u8>, String> {
+    let data = tensor.try_into_data().map_err(|error| error.to_string())?;
+    if cfg!(target_endian = "big") {
+        return Err("words of a big-endian machine are not the format's".to_owned());
+    }
+    Ok(data.bytes().to_vec())
 }
 
 fn read_words(tensor: Tensor<1, Int>) -> Result<Vec<u32>, String> {

@@ -7,16 +7,24 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, DType, Shape, backend_extension};
 use burn_cubecl::CubeBackend;
 
-use super::launch::{self, Aggregate, encoded_words, segments};
+use super::launch::{self, Aggregate, Compress, segments};
 use crate::Codec;
-use crate::codec::chunks;
 
 /// What the kernels add to a backend.
 #[backend_extension(Cube, Fusion)]
 pub(super) trait KernelOps: Backend {
-    /// Encoded chunks with their status words.
-    #[fusion(meta = |values, codec| encoded(values, codec))]
-    fn kernels_encode(values: FloatTensor<Self>, codec: Codec) -> IntTensor<Self>;
+    /// Body and status words.
+    #[fusion(meta = |_values, task| words(task))]
+    fn kernels_encode(values: FloatTensor<Self>, task: Compress) -> IntTensor<Self>;
+
+    /// Body and status words of the updated residual, and what is left of it.
+    #[fusion(meta = |residual, _base, _local, task| (words(task), residual.clone()))]
+    fn kernels_compress(
+        residual: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        local: FloatTensor<Self>,
+        task: Compress,
+    ) -> (IntTensor<Self>, FloatTensor<Self>);
 
     /// The next state and the status of each segment.
     #[fusion(meta = |theta, _bodies, _factors, _aggregate| applied(theta))]
@@ -33,8 +41,17 @@ pub(super) trait KernelOps: Backend {
 }
 
 impl KernelOps for CubeBackend {
-    fn kernels_encode(values: FloatTensor<Self>, codec: Codec) -> IntTensor<Self> {
-        launch::encode(values, codec)
+    fn kernels_encode(values: FloatTensor<Self>, task: Compress) -> IntTensor<Self> {
+        launch::encode(values, &task)
+    }
+
+    fn kernels_compress(
+        residual: FloatTensor<Self>,
+        base: FloatTensor<Self>,
+        local: FloatTensor<Self>,
+        task: Compress,
+    ) -> (IntTensor<Self>, FloatTensor<Self>) {
+        launch::compress(residual, base, local, &task)
     }
 
     fn kernels_apply(
@@ -51,10 +68,9 @@ impl KernelOps for CubeBackend {
     }
 }
 
-fn encoded(values: &TensorSpec, codec: &Codec) -> TensorSpec {
-    let (words, status) = encoded_words(*codec);
-    let chunks = chunks(values.shape.num_elements());
-    TensorSpec::new(Shape::new([chunks * (words + status)]), DType::U32)
+fn words(task: &Compress) -> TensorSpec {
+    let (words, status) = task.words();
+    TensorSpec::new(Shape::new([words + status]), DType::U32)
 }
 
 fn applied(theta: &TensorSpec) -> (TensorSpec, TensorSpec) {
