@@ -4,10 +4,11 @@
 //! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits and
 //!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only [`accumulate`], local
 //!   state on which no one has to agree, is left to the device's floats.
-//! - What crosses to the host is what the network needs: bodies, and a status word for every 1024 elements.
+//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word of an outer step.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
 mod compress;
+mod decode;
 mod dense;
 mod extension;
 mod input;
@@ -74,18 +75,18 @@ pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>], device: &Device) 
 /// # Errors
 /// As [`crate::subtract`]; a device that fails.
 pub fn subtract(codec: Codec, body: &[u8], residual: Tensor<1>) -> Result<Tensor<1>, DecodeError> {
-    let [elements] = residual.dims();
-    if on_host(&residual) || codec == Codec::None || elements == 0 {
-        let device = residual.device();
-        let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
-        crate::subtract(codec, body, &mut values)?;
-        return Ok(upload(values, &device));
-    }
-    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
-    crate::validate(codec, elements, body)?;
-    let body = upload_words(words_of(body).collect(), &residual.device());
-    let next = Dispatch::kernels_subtract(residual.into_dispatch(), body.into_dispatch(), codec);
-    Ok(Tensor::from_dispatch(next))
+    move_by(codec, body, residual, false)
+}
+
+/// e' = left + v: undoes the taking off of [`compress()`] for a body that was not accepted. [elements] → [elements]
+///
+/// One IEEE-754 addition an element that the body lists, the same on every device; where nothing was rounded, e' is what
+/// it was.
+///
+/// # Errors
+/// As [`subtract`].
+pub fn restore(codec: Codec, body: &[u8], left: Tensor<1>) -> Result<Tensor<1>, DecodeError> {
+    move_by(codec, body, left, true)
 }
 
 /// The values of a tensor on the host, bit for bit. [elements]
@@ -104,6 +105,25 @@ pub fn upload(values: Vec<f32>, device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values, [elements]), (device, DType::F32))
 }
 
+fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<Tensor<1>, DecodeError> {
+    let [elements] = residual.dims();
+    if on_host(&residual) || codec == Codec::None || elements == 0 {
+        let device = residual.device();
+        let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
+        // −(−e − v) is e + v, and negation is exact.
+        let negate = |values: &mut [f32]| values.iter_mut().filter(|_| add).for_each(|value| *value = -*value);
+        negate(&mut values);
+        crate::subtract(codec, body, &mut values)?;
+        negate(&mut values);
+        return Ok(upload(values, &device));
+    }
+    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
+    crate::validate(codec, elements, body)?;
+    let body = upload_words(words_of(body).collect(), &residual.device());
+    let next = Dispatch::kernels_move(residual.into_dispatch(), body.into_dispatch(), codec, add);
+    Ok(Tensor::from_dispatch(next))
+}
+
 fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<1>, ApplyError> {
     if plan.terms.is_empty() {
         return Ok(theta);
@@ -117,23 +137,21 @@ fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<
         theta.into_dispatch(),
         upload_words(bodies, &device).into_dispatch(),
         upload_words(factors, &device).into_dispatch(),
+        upload_words(vec![u32::MAX], &device).into_dispatch(),
         aggregate,
     );
     let status = read_words(Tensor::from_dispatch(status)).map_err(|reason| ApplyError::Device { reason })?;
-    check_status(&status)?;
+    status.into_iter().try_for_each(check_status)?;
     Ok(Tensor::from_dispatch(next))
 }
 
-/// Finds the fault that the host path would report: of the state before anything else.
-fn check_status(status: &[u32]) -> Result<(), ApplyError> {
-    let faults = || status.iter().enumerate().filter(|(_, word)| **word != 0);
-    let index = |segment: usize, word: u32| segment * launch::SEGMENT + ((word - 1) & 0x3fff_ffff) as usize;
-    if let Some((segment, &word)) = faults().find(|(_, word)| **word - 1 < 1 << 30) {
-        return Err(ApplyError::NonFiniteState { index: index(segment, word) });
-    }
-    match faults().next() {
-        Some((segment, &word)) => Err(ApplyError::Overflow { index: index(segment, word) }),
-        None => Ok(()),
+/// The fault that the host path would report: of the state before anything else.
+fn check_status(word: u32) -> Result<(), ApplyError> {
+    let index = (word & !(1 << 31)) as usize;
+    match word {
+        u32::MAX => Ok(()),
+        word if word >> 31 == 0 => Err(ApplyError::NonFiniteState { index }),
+        _ => Err(ApplyError::Overflow { index }),
     }
 }
 

@@ -7,7 +7,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, DType, Shape, backend_extension};
 use burn_cubecl::CubeBackend;
 
-use super::launch::{self, Aggregate, Compress, segments};
+use super::launch::{self, Aggregate, Compress};
 use crate::Codec;
 
 /// What the kernels add to a backend.
@@ -26,18 +26,19 @@ pub(super) trait KernelOps: Backend {
         task: Compress,
     ) -> (IntTensor<Self>, FloatTensor<Self>);
 
-    /// The next state and the status of each segment.
-    #[fusion(meta = |theta, _bodies, _factors, _aggregate| applied(theta))]
+    /// The next state, and the status brought down to its lowest fault.
+    #[fusion(meta = |theta, _bodies, _factors, status, _aggregate| (theta.clone(), status.clone()))]
     fn kernels_apply(
         theta: FloatTensor<Self>,
         bodies: IntTensor<Self>,
         factors: IntTensor<Self>,
+        status: IntTensor<Self>,
         aggregate: Aggregate,
     ) -> (FloatTensor<Self>, IntTensor<Self>);
 
-    /// The residual less what a body says.
-    #[fusion(meta = |residual, _body, _codec| residual.clone())]
-    fn kernels_subtract(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec) -> FloatTensor<Self>;
+    /// The residual less what a body says, or with it.
+    #[fusion(meta = |residual, _body, _codec, _add| residual.clone())]
+    fn kernels_move(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec, add: bool) -> FloatTensor<Self>;
 }
 
 impl KernelOps for CubeBackend {
@@ -58,22 +59,18 @@ impl KernelOps for CubeBackend {
         theta: FloatTensor<Self>,
         bodies: IntTensor<Self>,
         factors: IntTensor<Self>,
+        status: IntTensor<Self>,
         aggregate: Aggregate,
     ) -> (FloatTensor<Self>, IntTensor<Self>) {
-        launch::apply(theta, bodies, factors, &aggregate)
+        launch::apply(theta, bodies, factors, status, &aggregate)
     }
 
-    fn kernels_subtract(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec) -> FloatTensor<Self> {
-        launch::subtract(residual, body, codec)
+    fn kernels_move(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec, add: bool) -> FloatTensor<Self> {
+        launch::move_by(residual, body, codec, add)
     }
 }
 
 fn words(task: &Compress) -> TensorSpec {
     let (words, status) = task.words();
     TensorSpec::new(Shape::new([words + status]), DType::U32)
-}
-
-fn applied(theta: &TensorSpec) -> (TensorSpec, TensorSpec) {
-    let status = Shape::new([segments(theta.shape.num_elements())]);
-    (theta.clone(), TensorSpec::new(status, DType::U32))
 }
