@@ -10,16 +10,19 @@
 mod compress;
 mod decode;
 mod dense;
+mod dot;
 mod extension;
 mod input;
 mod integer;
 mod launch;
 mod outer;
 mod residual;
+mod scan;
 mod select;
 mod sparse;
 mod threefry;
 mod together;
+mod wide;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
@@ -27,6 +30,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use crate::aggregate::Plan;
 use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
 pub use compress::{Rounding, compress, encode};
+pub use dot::dot_sum;
 use extension::KernelOps;
 use launch::Aggregate;
 

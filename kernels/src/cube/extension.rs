@@ -7,7 +7,7 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, DType, Shape, backend_extension};
 use burn_cubecl::CubeBackend;
 
-use super::launch::{self, Aggregate, Compress};
+use super::launch::{self, Aggregate, Compress, Scan};
 use crate::Codec;
 
 /// What the kernels add to a backend.
@@ -39,6 +39,10 @@ pub(super) trait KernelOps: Backend {
     /// The residual less what a body says, or with it.
     #[fusion(meta = |residual, _body, _codec, _add| residual.clone())]
     fn kernels_move(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec, add: bool) -> FloatTensor<Self>;
+
+    /// The integers that scoring reads.
+    #[fusion(meta = |_bodies, _factors, scan| TensorSpec::new(Shape::new([scan.words()]), DType::U32))]
+    fn kernels_scan(bodies: IntTensor<Self>, factors: IntTensor<Self>, scan: Scan) -> IntTensor<Self>;
 }
 
 impl KernelOps for CubeBackend {
@@ -67,6 +71,10 @@ impl KernelOps for CubeBackend {
 
     fn kernels_move(residual: FloatTensor<Self>, body: IntTensor<Self>, codec: Codec, add: bool) -> FloatTensor<Self> {
         launch::move_by(residual, body, codec, add)
+    }
+
+    fn kernels_scan(bodies: IntTensor<Self>, factors: IntTensor<Self>, scan: Scan) -> IntTensor<Self> {
+        launch::scan(bodies, factors, &scan)
     }
 }
 

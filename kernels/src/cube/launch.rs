@@ -5,6 +5,7 @@
 
 mod compress;
 mod outer;
+mod scan;
 
 use burn::backend::{DType, Shape};
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
@@ -15,6 +16,7 @@ use cubecl::prelude::*;
 use crate::chunk::dense::Width;
 pub(super) use compress::{Compress, Precision, compress, encode};
 pub(super) use outer::{Aggregate, apply, move_by};
+pub(super) use scan::{Scan, scan, scan_span};
 
 /// Units of a cube at most, what WebGPU guarantees.
 const UNITS_MAX: u32 = 256;

@@ -64,7 +64,7 @@ pub(in crate::cube) fn apply(
 }
 
 /// A cube for a chunk where shared memory holds its sums, else for half of one.
-pub(super) fn sums(client: &Client, k: u32, units: u32) -> Sums {
+fn sums(client: &Client, k: u32, units: u32) -> Sums {
     let whole = Sums { k, span: CHUNK as u32, units };
     if whole.bytes() <= client.properties().hardware.max_shared_memory_size {
         return whole;
