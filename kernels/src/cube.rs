@@ -4,22 +4,33 @@
 //! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits and
 //!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only [`accumulate`], local
 //!   state on which no one has to agree, is left to the device's floats.
-//! - What crosses to the host is what the network needs: bodies, and a status word for every 1024 elements.
+//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word of an outer step.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
+mod compress;
+mod decode;
 mod dense;
+mod dot;
 mod extension;
+mod input;
 mod integer;
 mod launch;
 mod outer;
 mod residual;
+mod scan;
+mod select;
 mod sparse;
+mod threefry;
+mod together;
+mod wide;
 
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::aggregate::Plan;
-use crate::{ApplyError, Codec, DecodeError, EncodeError, OuterStep, Term};
+use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
+pub use compress::{Rounding, compress, encode};
+pub use dot::dot_sum;
 use extension::KernelOps;
 use launch::Aggregate;
 
@@ -30,22 +41,6 @@ const ELEMENTS_MAX: usize = 1 << 31;
 #[must_use]
 pub fn accumulate(residual: Tensor<1>, base: Tensor<1>, local: Tensor<1>, beta: f32) -> Tensor<1> {
     residual * beta + (base - local)
-}
-
-/// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
-///
-/// # Errors
-/// The first NaN or infinity; a device that fails.
-pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
-    let [elements] = values.dims();
-    if on_host(&values) || codec == Codec::None || elements == 0 {
-        let values = read_floats(values).map_err(|reason| EncodeError::Device { reason })?;
-        return crate::encode(codec, &values);
-    }
-    check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
-    let encoded = Tensor::<1, Int>::from_dispatch(Dispatch::kernels_encode(values.into_dispatch(), codec));
-    let words = read_words(encoded).map_err(|reason| EncodeError::Device { reason })?;
-    collect(codec, &words)
 }
 
 /// θ ← θ − α/256 · mean of the terms, as [`crate::apply`] does it. [elements] → [elements]
@@ -84,18 +79,18 @@ pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>], device: &Device) 
 /// # Errors
 /// As [`crate::subtract`]; a device that fails.
 pub fn subtract(codec: Codec, body: &[u8], residual: Tensor<1>) -> Result<Tensor<1>, DecodeError> {
-    let [elements] = residual.dims();
-    if on_host(&residual) || codec == Codec::None || elements == 0 {
-        let device = residual.device();
-        let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
-        crate::subtract(codec, body, &mut values)?;
-        return Ok(upload(values, &device));
-    }
-    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
-    crate::validate(codec, elements, body)?;
-    let body = upload_words(words_of(body).collect(), &residual.device());
-    let next = Dispatch::kernels_subtract(residual.into_dispatch(), body.into_dispatch(), codec);
-    Ok(Tensor::from_dispatch(next))
+    move_by(codec, body, residual, false)
+}
+
+/// e' = left + v: undoes the taking off of [`compress()`] for a body that was not accepted. [elements] → [elements]
+///
+/// One IEEE-754 addition an element that the body lists, the same on every device; where nothing was rounded, e' is what
+/// it was.
+///
+/// # Errors
+/// As [`subtract`].
+pub fn restore(codec: Codec, body: &[u8], left: Tensor<1>) -> Result<Tensor<1>, DecodeError> {
+    move_by(codec, body, left, true)
 }
 
 /// The values of a tensor on the host, bit for bit. [elements]
@@ -114,6 +109,25 @@ pub fn upload(values: Vec<f32>, device: &Device) -> Tensor<1> {
     Tensor::from_data(TensorData::new(values, [elements]), (device, DType::F32))
 }
 
+fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<Tensor<1>, DecodeError> {
+    let [elements] = residual.dims();
+    if on_host(&residual) || codec == Codec::None || elements == 0 {
+        let device = residual.device();
+        let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
+        // −(−e − v) is e + v, and negation is exact.
+        let negate = |values: &mut [f32]| values.iter_mut().filter(|_| add).for_each(|value| *value = -*value);
+        negate(&mut values);
+        crate::subtract(codec, body, &mut values)?;
+        negate(&mut values);
+        return Ok(upload(values, &device));
+    }
+    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
+    crate::validate(codec, elements, body)?;
+    let body = upload_words(words_of(body).collect(), &residual.device());
+    let next = Dispatch::kernels_move(residual.into_dispatch(), body.into_dispatch(), codec, add);
+    Ok(Tensor::from_dispatch(next))
+}
+
 fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<1>, ApplyError> {
     if plan.terms.is_empty() {
         return Ok(theta);
@@ -127,39 +141,22 @@ fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<
         theta.into_dispatch(),
         upload_words(bodies, &device).into_dispatch(),
         upload_words(factors, &device).into_dispatch(),
+        upload_words(vec![u32::MAX], &device).into_dispatch(),
         aggregate,
     );
     let status = read_words(Tensor::from_dispatch(status)).map_err(|reason| ApplyError::Device { reason })?;
-    check_status(&status)?;
+    status.into_iter().try_for_each(check_status)?;
     Ok(Tensor::from_dispatch(next))
 }
 
-/// Finds the fault that the host path would report: of the state before anything else.
-fn check_status(status: &[u32]) -> Result<(), ApplyError> {
-    let faults = || status.iter().enumerate().filter(|(_, word)| **word != 0);
-    let index = |segment: usize, word: u32| segment * launch::SEGMENT + ((word - 1) & 0x3fff_ffff) as usize;
-    if let Some((segment, &word)) = faults().find(|(_, word)| **word - 1 < 1 << 30) {
-        return Err(ApplyError::NonFiniteState { index: index(segment, word) });
+/// The fault that the host path would report: of the state before anything else.
+fn check_status(word: u32) -> Result<(), ApplyError> {
+    let index = (word & !(1 << 31)) as usize;
+    match word {
+        u32::MAX => Ok(()),
+        word if word >> 31 == 0 => Err(ApplyError::NonFiniteState { index }),
+        _ => Err(ApplyError::Overflow { index }),
     }
-    match faults().next() {
-        Some((segment, &word)) => Err(ApplyError::Overflow { index: index(segment, word) }),
-        None => Ok(()),
-    }
-}
-
-/// The body out of the encoded chunks, unless one of them reports a fault.
-fn collect(codec: Codec, words: &[u32]) -> Result<Vec<u8>, EncodeError> {
-    let (words_per_chunk, status) = launch::encoded_words(codec);
-    let stride = words_per_chunk + status;
-    let mut body = Vec::with_capacity(words.len() * 4);
-    for (chunk, words) in words.chunks_exact(stride).enumerate() {
-        let (encoded, faults) = words.split_at(words_per_chunk);
-        if let Some(fault) = faults.iter().find(|fault| **fault != 0) {
-            return Err(EncodeError::NonFinite { index: chunk * crate::CHUNK + *fault as usize - 1 });
-        }
-        body.extend(encoded.iter().flat_map(|word| word.to_le_bytes()));
-    }
-    Ok(body)
 }
 
 fn on_host(tensor: &Tensor<1>) -> bool {
@@ -180,6 +177,15 @@ fn words_of(body: &[u8]) -> impl Iterator<Item = u32> {
 fn upload_words(words: Vec<u32>, device: &Device) -> Tensor<1, Int> {
     let len = words.len();
     Tensor::from_data(TensorData::new(words, [len]), (device, DType::U32))
+}
+
+/// The words of a tensor as bytes, little-endian.
+fn read_bytes(tensor: Tensor<1, Int>) -> Result<Vec<u8>, String> {
+    let data = tensor.try_into_data().map_err(|error| error.to_string())?;
+    if cfg!(target_endian = "big") {
+        return Err("words of a big-endian machine are not the format's".to_owned());
+    }
+    Ok(data.bytes().to_vec())
 }
 
 fn read_words(tensor: Tensor<1, Int>) -> Result<Vec<u32>, String> {

@@ -1,139 +1,28 @@
 //! The kernels on burn's tensors: shapes of their outputs and the launches.
 //!
-//! Invariants: an f32 tensor is bound as its bits, so no float ever enters a kernel; at most 65,535 cubes lie along an axis;
+//! Invariants: an f32 tensor is bound as its bits, so no value changes on its way into a kernel; at most 65,535 cubes lie along an axis;
 //! the units of a cube are what the device allows, at most [`UNITS_MAX`].
 
+mod compress;
+mod outer;
+mod scan;
+
 use burn::backend::{DType, Shape};
-use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
+use cubecl::features::Plane;
 use cubecl::prelude::*;
 
-use super::{dense, outer, residual, sparse};
-use crate::Codec;
-use crate::body::Form;
 use crate::chunk::dense::Width;
-use crate::codec::chunks;
+pub(super) use compress::{Compress, Precision, compress, encode};
+pub(super) use outer::{Aggregate, apply, move_by};
+pub(super) use scan::{Scan, scan, scan_span};
 
-/// Units of a cube at most: their partial counts are summed one by one.
-const UNITS_MAX: u32 = 64;
+/// Units of a cube at most, what WebGPU guarantees.
+const UNITS_MAX: u32 = 256;
 
 /// Cubes along an axis at most, what WebGPU guarantees.
 const CUBES_MAX: usize = 65_535;
-
-/// Elements of a segment, the work of one cube that applies.
-pub(super) const SEGMENT: usize = 1024;
-
-/// Status words at the end of a dense chunk, one for two blocks.
-const DENSE_STATUS: usize = 32;
-
-/// Words that encoding writes per chunk: those of the body, then (words of the body, status words).
-pub(super) fn encoded_words(codec: Codec) -> (usize, usize) {
-    let status = if codec.is_sparse() { 1 } else { DENSE_STATUS };
-    (codec.chunk_bytes() / 4, status)
-}
-
-/// Segments of so many elements.
-pub(super) fn segments(elements: usize) -> usize {
-    elements.div_ceil(SEGMENT)
-}
-
-/// Encoded chunks with their status words, u32. [elements] → [chunks · (words + status words)]
-pub(super) fn encode(values: CubeTensor, codec: Codec) -> CubeTensor {
-    let values = into_contiguous(values);
-    let elements = values.meta.shape().num_elements();
-    let (words, status) = encoded_words(codec);
-    let count = chunks(elements);
-    let output = like(&values, count * (words + status), DType::U32);
-    let units = units(&values.client);
-    let (client, (elements, number)) = (values.client.clone(), (elements as u32, count as u32));
-    let (input, out) = (argument(&values), argument(&output));
-    match Form::of(codec) {
-        Form::Sparse(shape) => {
-            let (cubes, dim) = (cubes(count), CubeDim::new_1d(units));
-            sparse::encode_sparse::launch(&client, cubes, dim, input, out, elements, number, shape.k as u32, units);
-        }
-        Form::Dense(width) => {
-            let (cubes, dim) = (cubes((32 * count).div_ceil(units as usize)), CubeDim::new_1d(units));
-            let (bits, scale) = (code_bits(width), u32::from(width.scale_max()));
-            dense::encode_dense::launch(&client, cubes, dim, input, out, elements, number, bits, scale);
-        }
-        // The wrappers send codec `none` over the host.
-        Form::Plain => {}
-    }
-    output
-}
-
-/// What an aggregate needs besides the state.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Aggregate {
-    /// How the bodies are encoded.
-    pub codec: Codec,
-    /// How many bodies there are.
-    pub terms: usize,
-    /// M, the least divisor of a sparse sum.
-    pub divisor_min: u32,
-    /// Σ of the weights, the divisor of a dense one.
-    pub weight_sum: u32,
-}
-
-/// The next state, and a status word a segment. [elements] → [elements], [segments]
-pub(super) fn apply(
-    theta: CubeTensor,
-    bodies: CubeTensor,
-    factors: CubeTensor,
-    aggregate: &Aggregate,
-) -> (CubeTensor, CubeTensor) {
-    let (theta, bodies, factors) = (into_contiguous(theta), into_contiguous(bodies), into_contiguous(factors));
-    let elements = theta.meta.shape().num_elements();
-    let next = like(&theta, elements, DType::F32);
-    let status = like(&theta, segments(elements), DType::U32);
-    let units = units(&theta.client);
-    let (client, cubes, dim) = (theta.client.clone(), cubes(segments(elements)), CubeDim::new_1d(units));
-    let (own, bodies, factors) = (argument(&theta), argument(&bodies), argument(&factors));
-    let (out, faults) = (argument(&next), argument(&status));
-    let (number, terms, elements) = (chunks(elements) as u32, aggregate.terms as u32, elements as u32);
-    match Form::of(aggregate.codec) {
-        Form::Sparse(shape) => {
-            let (least, k) = (aggregate.divisor_min, shape.k as u32);
-            outer::apply_sparse::launch(
-                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, least, k, units,
-            );
-        }
-        Form::Dense(width) => {
-            let (sum, bits) = (aggregate.weight_sum, code_bits(width));
-            outer::apply_dense::launch(
-                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, sum, bits, units,
-            );
-        }
-        Form::Plain => {}
-    }
-    (next, status)
-}
-
-/// e − v. [elements] → [elements]
-pub(super) fn subtract(values: CubeTensor, body: CubeTensor, codec: Codec) -> CubeTensor {
-    let (values, body) = (into_contiguous(values), into_contiguous(body));
-    let elements = values.meta.shape().num_elements();
-    let next = like(&values, elements, DType::F32);
-    let units = units(&values.client);
-    let client = values.client.clone();
-    let (own, body, out) = (argument(&values), argument(&body), argument(&next));
-    let (number, elements) = (chunks(elements) as u32, elements as u32);
-    match Form::of(codec) {
-        Form::Sparse(shape) => {
-            let (cubes, dim) = (cubes(segments(elements as usize)), CubeDim::new_1d(units));
-            let k = shape.k as u32;
-            residual::subtract_sparse::launch(&client, cubes, dim, own, body, out, elements, number, k, units);
-        }
-        Form::Dense(width) => {
-            let (cubes, dim) = (cubes((elements as usize).div_ceil(units as usize)), CubeDim::new_1d(units));
-            residual::subtract_dense::launch(&client, cubes, dim, own, body, out, elements, code_bits(width));
-        }
-        Form::Plain => {}
-    }
-    next
-}
 
 fn code_bits(width: Width) -> u32 {
     match width {
@@ -156,9 +45,14 @@ fn argument(tensor: &CubeTensor) -> BufferArg {
 }
 
 /// Units of a cube: a power of two that the device allows.
-fn units(client: &Client) -> u32 {
-    let allowed = client.properties().hardware.max_units_per_cube.clamp(1, UNITS_MAX);
+fn units(client: &Client, wanted: u32) -> u32 {
+    let allowed = client.properties().hardware.max_units_per_cube.clamp(1, wanted);
     1 << allowed.ilog2()
+}
+
+/// Whether units of a plane can add up in registers.
+fn has_planes(client: &Client) -> bool {
+    client.properties().features.plane.contains(Plane::Ops)
 }
 
 /// So many cubes, in rows of at most [`CUBES_MAX`].

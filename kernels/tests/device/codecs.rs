@@ -1,6 +1,7 @@
 //! Encoding and subtracting on the device.
 
-use kernels::{Codec, EncodeError, cube, reference};
+use kernels::cube::{self, Rounding};
+use kernels::{Codec, EncodeError, reference};
 
 use crate::cases::{Kind, LENGTHS, Random, values};
 use crate::{assert_same, download, upload};
@@ -23,6 +24,71 @@ fn every_hard_case_has_the_bytes_of_the_reference() {
         for kind in Kind::ALL {
             for len in LENGTHS {
                 check(codec, &values(kind, len, len as u64), &format!("{kind:?} {len}"));
+            }
+        }
+    }
+}
+
+/// With β = 1 and no step, what is compressed is the residual itself.
+#[test]
+fn compressing_is_encoding_and_subtracting_in_one_pass() {
+    for codec in Codec::ALL {
+        for kind in Kind::ALL {
+            if matches!(kind, Kind::Subnormal | Kind::AroundSmallestNormal | Kind::WideRange) {
+                // A device's floats may flush these.
+                continue;
+            }
+            for len in LENGTHS {
+                let values = values(kind, len, len as u64 + 1);
+                let zeros = vec![0.0; len];
+                let what = format!("{codec} {kind:?} {len}");
+                let mut sum = values.clone();
+                kernels::accumulate(&mut sum, &zeros, &zeros, 1.0);
+                check_compress(codec, [&values, &zeros, &zeros], 1.0, &sum, &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_update_of_the_residual_is_part_of_the_pass() {
+    for codec in Codec::ALL {
+        for (seed, len) in [(1, 4096 * 3 + 77), (2, 300), (3, 8192)] {
+            let [residual, base, local] = [0, 10, 20].map(|at| values(Kind::SmallIntegers, len, seed + at));
+            let mut sum = residual.clone();
+            kernels::accumulate(&mut sum, &base, &local, 0.5);
+            check_compress(codec, [&residual, &base, &local], 0.5, &sum, &format!("{codec} {len}"));
+        }
+    }
+}
+
+fn check_compress(codec: Codec, inputs: [&[f32]; 3], beta: f32, sum: &[f32], what: &str) {
+    let [residual, base, local] = inputs.map(upload);
+    let (body, left) = cube::compress(codec, Rounding::Nearest, residual, base, local, beta).unwrap();
+    let expected = reference::encode(codec, sum).unwrap();
+    if let Some(at) = (0..expected.len().max(body.len())).find(|&i| body.get(i) != expected.get(i)) {
+        panic!("{what}: byte {at} is {:?}, not {:?}", body.get(at), expected.get(at));
+    }
+    let mut residual = sum.to_vec();
+    kernels::subtract(codec, &body, &mut residual).unwrap();
+    let found = download(left);
+    // Zeros of either sign are one number.
+    let different = (0..sum.len()).find(|&i| found[i] != residual[i]);
+    assert_eq!(found.len(), sum.len());
+    assert!(different.is_none(), "{what}: {different:?} {:?}", different.map(|i| (found[i], residual[i])));
+}
+
+#[test]
+fn compressing_names_the_first_input_that_is_not_finite() {
+    for which in 0..3 {
+        for index in [0, 63, 4096, 9999] {
+            let mut inputs = [1, 2, 3].map(|seed| values(Kind::SmallIntegers, 10_000, seed));
+            inputs[which][index] = f32::NAN;
+            inputs[(which + 1) % 3][9999] = f32::INFINITY;
+            for codec in Codec::ALL {
+                let [residual, base, local] = [0, 1, 2].map(|i| upload(&inputs[i]));
+                let refused = cube::compress(codec, Rounding::Nearest, residual, base, local, 0.5);
+                assert_eq!(refused.err(), Some(EncodeError::NonFinite { index }), "{codec} {which}");
             }
         }
     }

@@ -7,6 +7,7 @@ mod cases;
 mod codecs;
 mod compressor;
 mod outer;
+mod scan;
 
 use std::sync::OnceLock;
 

@@ -1,0 +1,159 @@
+//! The scan that scoring reads, on a device: integers there, and f64 in one fixed order here.
+//!
+//! Invariant: what leaves the device is exact, so the numbers equal those of the host bit for bit.
+
+use burn::backend::{Dispatch, DispatchDevice};
+use burn::tensor::{Device, Tensor};
+
+use super::extension::KernelOps;
+use super::launch::{Scan, scan_span};
+use super::{check_size, read_words, upload_words, words_of};
+use crate::codec::chunks;
+use crate::magnitude::FRACTION_BITS;
+use crate::{CHUNK, CLIP_MAX, Clipped, Codec, DecodeError, DotSum, TERMS_MAX};
+
+/// Words that a launch writes at most, and that bodies are uploaded in at most: 64 MiB.
+const WORDS_MAX: usize = 1 << 24;
+
+/// Each contribution against the sum of the counted others, as [`crate::dot_sum`] gives it.
+///
+/// The host takes what the device cannot: codec `none`, and more than 64 counted members, whose sums could leave the range
+/// that is exact there.
+///
+/// # Errors
+/// As [`crate::dot_sum`]; a device that fails.
+pub fn dot_sum(
+    codec: Codec,
+    elements: usize,
+    members: &[Clipped<'_>],
+    device: &Device,
+) -> Result<Vec<DotSum>, DecodeError> {
+    let counted = members.iter().filter(|member| member.counted).count();
+    let device_path = codec != Codec::None && elements > 0 && !members.is_empty() && counted <= TERMS_MAX;
+    let DispatchDevice::Cube(cube) = device.as_dispatch() else {
+        return crate::dot_sum(codec, elements, members);
+    };
+    if !device_path {
+        return crate::dot_sum(codec, elements, members);
+    }
+    check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
+    members.iter().try_for_each(|member| crate::validate(codec, elements, member.body))?;
+    let span = scan_span(&cube.client(), codec);
+    let mut total = Products::zero(members.len());
+    let step = chunks_at_once(codec, members.len(), span);
+    for first in (0..chunks(elements)).step_by(step) {
+        let last = (first + step).min(chunks(elements));
+        let inside = elements.min(last * CHUNK) - first * CHUNK;
+        let scan = Scan { codec, elements: inside, members: members.len(), span };
+        let words = scan_chunks(&scan, members, (first, last), device)?;
+        words.chunks_exact(scan.chunk_words()).for_each(|chunk| total.add(&of_chunk(&scan, chunk)));
+    }
+    Ok(members.iter().enumerate().map(|(i, member)| total.against_others(i, member.counted)).collect())
+}
+
+/// Chunks whose bodies and results are kept on the device at once.
+fn chunks_at_once(codec: Codec, members: usize, span: usize) -> usize {
+    let results = Scan { codec, elements: CHUNK, members, span }.chunk_words();
+    (WORDS_MAX / results.max(members * codec.chunk_bytes() / 4)).max(1)
+}
+
+/// The device's integers of some chunks.
+fn scan_chunks(
+    scan: &Scan,
+    members: &[Clipped<'_>],
+    (first, last): (usize, usize),
+    device: &Device,
+) -> Result<Vec<u32>, DecodeError> {
+    let size = scan.codec.chunk_bytes();
+    let bodies = members.iter().flat_map(|member| words_of(&member.body[first * size..last * size])).collect();
+    // No clip above its bound leaves the range of the device's integers.
+    let factors = members.iter().flat_map(|member| [u32::from(member.counted), 256 * member.clip.min(CLIP_MAX)]);
+    let out = Dispatch::kernels_scan(
+        upload_words(bodies, device).into_dispatch(),
+        upload_words(factors.collect(), device).into_dispatch(),
+        *scan,
+    );
+    read_words(Tensor::from_dispatch(out)).map_err(|reason| DecodeError::Device { reason })
+}
+
+/// The numbers of a chunk from its parts: a sparse chunk's are added as integers, a dense one's blocks as f64 in turn.
+fn of_chunk(scan: &Scan, words: &[u32]) -> Products {
+    let mut parts = words.chunks_exact(scan.part_words()).map(|part| Exact::read(scan, part));
+    let mut numbers = Products::zero(scan.members);
+    if scan.codec.is_sparse() {
+        let whole = parts.next().map(|first| parts.fold(first, Exact::and));
+        whole.iter().for_each(|whole| numbers.add(&whole.numbers()));
+    } else {
+        parts.for_each(|block| numbers.add(&block.numbers()));
+    }
+    numbers
+}
+
+/// The integers of a part of a chunk: every number is one of them times 4^(E − 18).
+struct Exact {
+    with_sum: Vec<i64>,
+    squares: Vec<i64>,
+    sum_square: i64,
+    exponent: i32,
+}
+
+impl Exact {
+    fn read(scan: &Scan, words: &[u32]) -> Self {
+        let whole = |at: usize| (u64::from(words[at]) | u64::from(words[at + 1]) << 32) as i64;
+        let rest = 4 * scan.members;
+        Self {
+            with_sum: (0..scan.members).map(|i| whole(4 * i)).collect(),
+            squares: (0..scan.members).map(|i| whole(4 * i + 2)).collect(),
+            sum_square: whole(rest),
+            exponent: words[rest + 2] as i32 - scan.bias(),
+        }
+    }
+
+    /// Both parts of one chunk.
+    fn and(mut self, other: Self) -> Self {
+        self.with_sum.iter_mut().zip(other.with_sum).for_each(|(sum, part)| *sum += part);
+        self.squares.iter_mut().zip(other.squares).for_each(|(sum, part)| *sum += part);
+        self.sum_square += other.sum_square;
+        self
+    }
+
+    fn numbers(&self) -> Products {
+        let unit = f64::from_bits(((2 * (self.exponent - FRACTION_BITS) + 1023) as u64) << 52);
+        let number = |integer: &i64| *integer as f64 * unit;
+        Products {
+            with_sum: self.with_sum.iter().map(number).collect(),
+            squares: self.squares.iter().map(number).collect(),
+            sum_square: number(&self.sum_square),
+        }
+    }
+}
+
+/// With T the sum of the counted: D·T and |D|² of each member, and |T|².
+struct Products {
+    with_sum: Vec<f64>,
+    squares: Vec<f64>,
+    sum_square: f64,
+}
+
+impl Products {
+    fn zero(members: usize) -> Self {
+        Self { with_sum: vec![0.0; members], squares: vec![0.0; members], sum_square: 0.0 }
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.with_sum.iter_mut().zip(&other.with_sum).for_each(|(sum, part)| *sum += part);
+        self.squares.iter_mut().zip(&other.squares).for_each(|(sum, part)| *sum += part);
+        self.sum_square += other.sum_square;
+    }
+
+    /// Takes the member's own part out of T where it is in it.
+    fn against_others(&self, i: usize, counted: bool) -> DotSum {
+        let (with_sum, square) = (self.with_sum[i], self.squares[i]);
+        let (dot, others) = if counted {
+            (with_sum - square, self.sum_square - 2.0 * with_sum + square)
+        } else {
+            (with_sum, self.sum_square)
+        };
+        DotSum { dot, norm: square.sqrt(), others_norm: others.max(0.0).sqrt() }
+    }
+}

@@ -1,0 +1,107 @@
+//! The launches that read bodies into a vector.
+
+use burn::backend::DType;
+use burn_cubecl::kernel::into_contiguous;
+use burn_cubecl::tensor::CubeTensor;
+use cubecl::prelude::*;
+
+use super::{UNITS_MAX, argument, code_bits, cubes, like, units};
+use crate::body::Form;
+use crate::codec::chunks;
+use crate::cube::outer::{self, Sums};
+use crate::cube::residual;
+use crate::{CHUNK, Codec};
+
+/// What an aggregate needs besides the state.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cube) struct Aggregate {
+    /// How the bodies are encoded.
+    pub codec: Codec,
+    /// How many bodies there are.
+    pub terms: usize,
+    /// M, the least divisor of a sparse sum.
+    pub divisor_min: u32,
+    /// Σ of the weights, the divisor of a dense one.
+    pub weight_sum: u32,
+}
+
+/// The next state; the status, all ones before, brought down to the lowest fault. [elements], [1] → [elements], [1]
+pub(in crate::cube) fn apply(
+    theta: CubeTensor,
+    bodies: CubeTensor,
+    factors: CubeTensor,
+    status: CubeTensor,
+    aggregate: &Aggregate,
+) -> (CubeTensor, CubeTensor) {
+    let (theta, bodies, factors) = (into_contiguous(theta), into_contiguous(bodies), into_contiguous(factors));
+    let elements = theta.meta.shape().num_elements();
+    let next = like(&theta, elements, DType::F32);
+    let client = theta.client.clone();
+    let (own, bodies, factors) = (argument(&theta), argument(&bodies), argument(&factors));
+    let (out, faults) = (argument(&next), argument(&status));
+    let (number, terms) = (chunks(elements) as u32, aggregate.terms as u32);
+    let units = units(&client, UNITS_MAX);
+    let dim = CubeDim::new_1d(units);
+    match Form::of(aggregate.codec) {
+        Form::Sparse(shape) => {
+            let shape = sums(&client, shape.k as u32, units);
+            let cubes = cubes(elements.div_ceil(shape.span as usize));
+            let (least, elements) = (aggregate.divisor_min, elements as u32);
+            outer::apply_sparse::launch(
+                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, least, shape,
+            );
+        }
+        Form::Dense(width) => {
+            let cubes = cubes(elements.div_ceil(4).div_ceil(units as usize));
+            let (sum, bits, elements) = (aggregate.weight_sum, code_bits(width), elements as u32);
+            outer::apply_dense::launch(
+                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, sum, bits,
+            );
+        }
+        Form::Plain => {}
+    }
+    (next, status)
+}
+
+/// A cube for a chunk where shared memory holds its sums, else for half of one.
+fn sums(client: &Client, k: u32, units: u32) -> Sums {
+    let whole = Sums { k, span: CHUNK as u32, units };
+    if whole.bytes() <= client.properties().hardware.max_shared_memory_size {
+        return whole;
+    }
+    Sums { span: CHUNK as u32 / 2, ..whole }
+}
+
+/// e − v, or e + v. [elements] → [elements]
+pub(in crate::cube) fn move_by(values: CubeTensor, body: CubeTensor, codec: Codec, add: bool) -> CubeTensor {
+    let (values, body) = (owned(into_contiguous(values)), into_contiguous(body));
+    let elements = values.meta.shape().num_elements();
+    let client = values.client.clone();
+    let units = units(&client, UNITS_MAX);
+    let dim = CubeDim::new_1d(units);
+    let (own, body, number) = (argument(&values), argument(&body), chunks(elements));
+    match Form::of(codec) {
+        Form::Sparse(shape) => {
+            let cubes = cubes((2 * shape.k * number).div_ceil(units as usize));
+            let (k, number, elements) = (shape.k as u32, number as u32, elements as u32);
+            residual::move_sparse::launch(&client, cubes, dim, own, body, elements, number, k, add);
+        }
+        Form::Dense(width) => {
+            let cubes = cubes(elements.div_ceil(4).div_ceil(units as usize));
+            residual::move_dense::launch(&client, cubes, dim, own, body, elements as u32, code_bits(width), add);
+        }
+        Form::Plain => {}
+    }
+    values
+}
+
+/// The tensor itself where no one else holds its buffer, or a copy, made as words so that no float operation touches it.
+fn owned(tensor: CubeTensor) -> CubeTensor {
+    if tensor.can_mut() {
+        return tensor;
+    }
+    let dtype = tensor.dtype;
+    let mut copy = CubeTensor { dtype: DType::U32, ..tensor }.copy();
+    copy.dtype = dtype;
+    copy
+}
