@@ -42,7 +42,7 @@ pub use hash::state_hash;
 pub use header::{Expected, HEADER_BYTES, Header, VERSION, check, parse, seal};
 pub use outer::{ALPHA_MAX, OuterStep, apply, apply_into, mean};
 pub use products::MEMBERS_MAX;
-pub use residual::{compress, restore};
+pub use residual::{accumulate, compress, restore};
 pub use rounding::Rounding;
 pub use scalar::Scalar;
 pub use scan::{Clipped, DotSum, coordinates, dot, dot_sum, norm, overlap};

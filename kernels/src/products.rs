@@ -31,6 +31,17 @@ impl Products {
         Self { with_sum: vec![0.0; members], squares: vec![0.0; members], sum_square: 0.0 }
     }
 
+    /// Exact integers of one chunk or block at the exponent E, times 4^(E − 18).
+    pub(crate) fn of_integers(with_sum: &[i64], squares: &[i64], sum_square: i64, exponent: i32) -> Self {
+        let unit = square_unit(exponent);
+        let number = |integer: &i64| *integer as f64 * unit;
+        Self {
+            with_sum: with_sum.iter().map(number).collect(),
+            squares: squares.iter().map(number).collect(),
+            sum_square: number(&sum_square),
+        }
+    }
+
     /// Adds the products of the next chunk.
     pub(crate) fn add(&mut self, other: &Self) {
         self.with_sum.iter_mut().zip(&other.with_sum).for_each(|(sum, part)| *sum += part);

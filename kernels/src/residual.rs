@@ -11,6 +11,18 @@ use crate::chunk::{dense, plain, topk};
 use crate::codec::BLOCKS;
 use crate::{CHUNK, Codec, DecodeError, EncodeError, Rounding, Scalar};
 
+/// e ← β·e + (base − local) alone, the product rounded before the sum. All [elements].
+///
+/// # Panics
+/// When the three differ in length, which is a fault of the caller.
+pub fn accumulate(residual: &mut [f32], base: &[f32], local: &[f32], beta: f32) {
+    assert!(residual.len() == base.len() && base.len() == local.len(), "vectors of one length");
+    for ((e, base), local) in residual.iter_mut().zip(base).zip(local) {
+        let decayed = beta * *e;
+        *e = decayed + (base - local);
+    }
+}
+
 /// e ← β·e + (base − local), encoded, and `left` ← e − v with the values v that the body stands for. → the body
 ///
 /// The product is rounded before the sum. The residual is local state on which no one has to agree; that of the host is

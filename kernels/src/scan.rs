@@ -69,10 +69,7 @@ pub fn dot(codec: Codec, elements: usize, a: &[u8], b: &[u8]) -> Result<f64, Dec
 /// # Errors
 /// Whatever [`validate`] refuses of any body.
 pub fn dot_sum(codec: Codec, elements: usize, members: &[Clipped<'_>]) -> Result<Vec<DotSum>, DecodeError> {
-    if members.len() > MEMBERS_MAX {
-        return Err(DecodeError::TooManyMembers { found: members.len(), limit: MEMBERS_MAX });
-    }
-    members.iter().try_for_each(|member| check_length(codec, elements, member.body))?;
+    check_members(codec, elements, members)?;
     let form = Form::of(codec);
     let parts: Option<Vec<Products>> = (0..chunks(elements))
         .into_par_iter()
@@ -92,6 +89,14 @@ pub fn dot_sum(codec: Codec, elements: usize, members: &[Clipped<'_>]) -> Result
     let mut total = Products::zero(members.len());
     parts.iter().for_each(|part| total.add(part));
     Ok(members.iter().enumerate().map(|(i, member)| total.against_others(i, member.counted)).collect())
+}
+
+/// Refuses more members than the sums hold, and bodies of another length than codec and elements imply.
+pub(crate) fn check_members(codec: Codec, elements: usize, members: &[Clipped<'_>]) -> Result<(), DecodeError> {
+    if members.len() > MEMBERS_MAX {
+        return Err(DecodeError::TooManyMembers { found: members.len(), limit: MEMBERS_MAX });
+    }
+    members.iter().try_for_each(|member| check_length(codec, elements, member.body))
 }
 
 /// The fault of a pass that failed: of the first member that has one.

@@ -67,8 +67,8 @@ pub(super) fn compress(arena: &Arena, codec: Codec) -> Result<Case, BenchError> 
     let [residual, base, local] = checked;
     let mut left = vec![0.0; residual.len()];
     let body = crate::compress(codec, Rounding::Nearest, checked, BETA, &mut left);
-    let decayed = residual.iter().map(|e| BETA * e);
-    let mut sum: Vec<f32> = decayed.zip(base.iter().zip(local)).map(|(e, (base, local))| e + (base - local)).collect();
+    let mut sum = residual.to_vec();
+    crate::accumulate(&mut sum, base, local, BETA);
     wrong(body == reference::encode(codec, &sum), "compress", codec)?;
     let subtracted = crate::subtract(codec, &body.unwrap_or_default(), &mut sum);
     wrong(subtracted.is_ok() && left == sum, "compress", codec)?;

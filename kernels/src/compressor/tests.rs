@@ -1,5 +1,5 @@
 use super::*;
-use crate::{decode, encode};
+use crate::{accumulate, decode, encode};
 
 const CODEC: Codec = Codec::TopK64;
 const LEN: usize = 5000;
@@ -9,8 +9,9 @@ fn vector(seed: usize) -> Vec<f32> {
 }
 
 fn by_hand(residual: &[f32], base: &[f32], local: &[f32]) -> Vec<f32> {
-    let decayed = residual.iter().map(|e| 0.95 * e);
-    decayed.zip(base.iter().zip(local)).map(|(decayed, (base, local))| decayed + (base - local)).collect()
+    let mut sum = residual.to_vec();
+    accumulate(&mut sum, base, local, 0.95);
+    sum
 }
 
 #[test]

@@ -5,20 +5,8 @@ use burn::tensor::{Int, Tensor};
 
 use super::extension::KernelOps;
 use super::launch::{Compress, Precision};
-use super::{accumulate, check_size, on_host, read_floats, subtract, upload};
-use crate::{CHUNK, Codec, EncodeError};
-
-/// How a dense codec brings a quotient to a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rounding {
-    /// To the nearest, ties to even.
-    Nearest,
-    /// Up or down by random bits, so that the expectation is the value: a function of value, place and seed.
-    Stochastic {
-        /// The key of the random stream.
-        seed: u64,
-    },
-}
+use super::{check_size, on_host, read_floats, upload};
+use crate::{CHUNK, Codec, EncodeError, Rounding};
 
 /// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
@@ -54,10 +42,12 @@ pub fn compress(
 ) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
     let [elements] = residual.dims();
     if on_host(&residual) || codec == Codec::None || elements == 0 {
-        let values = accumulate(residual, base, local, beta);
-        let body = encode(codec, values.clone())?;
-        let left = subtract(codec, &body, values).map_err(|error| EncodeError::Device { reason: error.to_string() })?;
-        return Ok((body, left));
+        let device = residual.device();
+        let read = |tensor| read_floats(tensor).map_err(|reason| EncodeError::Device { reason });
+        let (residual, base, local) = (read(residual)?, read(base)?, read(local)?);
+        let mut left = vec![0.0; elements];
+        let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
+        return Ok((body, upload(left, &device)));
     }
     check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
     let task = task(codec, rounding, elements, beta);

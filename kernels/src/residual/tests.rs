@@ -13,18 +13,22 @@ fn vector(length: usize, seed: u64) -> Vec<f32> {
 const LENGTHS: [usize; 4] = [1, 63, 4096, 3 * CHUNK + 77];
 
 #[test]
+fn accumulating_decays_adds_and_rounds_the_product_first() {
+    let mut residual = vec![1.0, -2.0, 0.1];
+    accumulate(&mut residual, &[1.0, 1.0, 0.3], &[0.5, 2.0, 0.2], 0.95);
+    let product: f32 = 0.95 * 0.1;
+    assert_eq!(residual, [0.95 + 0.5, -1.9 - 1.0, product + (0.3f32 - 0.2f32)]);
+}
+
+#[test]
 fn the_body_is_that_of_the_sum_and_the_rest_is_left() {
     for codec in Codec::ALL {
         for length in LENGTHS {
             let [residual, base, local] = [1, 2, 3].map(|seed| vector(length, seed));
             let mut left = vec![9.0; length];
             let body = compress(codec, Rounding::Nearest, [&residual, &base, &local], 0.95, &mut left).unwrap();
-            let sum: Vec<f32> = (0..length)
-                .map(|i| {
-                    let decayed = 0.95 * residual[i];
-                    decayed + (base[i] - local[i])
-                })
-                .collect();
+            let mut sum = residual.clone();
+            accumulate(&mut sum, &base, &local, 0.95);
             assert!(body == crate::encode(codec, &sum).unwrap(), "{codec} {length}");
             let mut expected = sum.clone();
             crate::subtract(codec, &body, &mut expected).unwrap();
