@@ -30,10 +30,11 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::aggregate::Plan;
 use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
-pub use compress::{compress, encode};
-pub use dot::dot_sum;
+pub use compress::{compress, compress_within, encode};
+pub use dot::{dot_sum, dot_sum_within};
 use extension::KernelOps;
 use launch::Aggregate;
+pub use launch::Limits;
 
 /// Elements that a kernel can count: indices are 32 bits, with room for the last cube.
 const ELEMENTS_MAX: usize = 1 << 31;
@@ -43,6 +44,20 @@ const ELEMENTS_MAX: usize = 1 << 31;
 /// # Errors
 /// As [`crate::apply`]; a device that fails.
 pub fn apply(codec: Codec, theta: Tensor<1>, terms: &[Term<'_>], step: &OuterStep) -> Result<Tensor<1>, ApplyError> {
+    apply_within(codec, theta, terms, step, Limits::default())
+}
+
+/// As [`apply`], within limits.
+///
+/// # Errors
+/// As [`apply`].
+pub fn apply_within(
+    codec: Codec,
+    theta: Tensor<1>,
+    terms: &[Term<'_>],
+    step: &OuterStep,
+    limits: Limits,
+) -> Result<Tensor<1>, ApplyError> {
     let [elements] = theta.dims();
     if on_host(&theta) || codec == Codec::None || elements == 0 {
         let device = theta.device();
@@ -52,7 +67,7 @@ pub fn apply(codec: Codec, theta: Tensor<1>, terms: &[Term<'_>], step: &OuterSte
     }
     check_size(elements).map_err(|reason| ApplyError::Device { reason })?;
     let plan = crate::outer::plan(codec, elements, terms, step)?;
-    apply_plan(codec, theta, &plan)
+    apply_plan(codec, theta, &plan, limits)
 }
 
 /// The plain weighted mean of the terms, as [`crate::mean`] gives it. → [elements]
@@ -106,6 +121,8 @@ pub fn upload(values: Vec<f32>, device: &Device) -> Tensor<1> {
 
 fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<Tensor<1>, DecodeError> {
     let [elements] = residual.dims();
+    let dtype = residual.dtype();
+    let residual = residual.cast(DType::F32);
     if on_host(&residual) || codec == Codec::None || elements == 0 {
         let device = residual.device();
         let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
@@ -114,24 +131,29 @@ fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<
         } else {
             crate::subtract(codec, body, &mut values)?;
         }
-        return Ok(upload(values, &device));
+        return Ok(upload(values, &device).cast(dtype));
     }
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
     crate::validate(codec, elements, body)?;
     let body = upload_words(words_of(body).collect(), &residual.device());
     let next = Dispatch::kernels_move(residual.into_dispatch(), body.into_dispatch(), codec, add);
-    Ok(Tensor::from_dispatch(next))
+    Ok(Tensor::<1>::from_dispatch(next).cast(dtype))
 }
 
-fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>) -> Result<Tensor<1>, ApplyError> {
+fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>, limits: Limits) -> Result<Tensor<1>, ApplyError> {
     if plan.terms.is_empty() {
         return Ok(theta);
     }
     let device = theta.device();
     let bodies = plan.terms.iter().flat_map(|(body, ..)| words_of(body)).collect();
     let factors = plan.terms.iter().flat_map(|&(_, weight, factor)| [weight, factor]).collect();
-    let aggregate =
-        Aggregate { codec, terms: plan.terms.len(), divisor_min: plan.divisor_min, weight_sum: plan.weight_sum };
+    let aggregate = Aggregate {
+        codec,
+        terms: plan.terms.len(),
+        divisor_min: plan.divisor_min,
+        weight_sum: plan.weight_sum,
+        limits,
+    };
     let (next, status) = Dispatch::kernels_apply(
         theta.into_dispatch(),
         upload_words(bodies, &device).into_dispatch(),

@@ -1,10 +1,10 @@
 //! Values on a device to a body on the host.
 
 use burn::backend::Dispatch;
-use burn::tensor::{Int, Tensor};
+use burn::tensor::{DType, Int, Tensor};
 
 use super::extension::KernelOps;
-use super::launch::{Compress, Precision};
+use super::launch::{Compress, Limits, Precision};
 use super::{check_size, on_host, read_floats, upload};
 use crate::{CHUNK, Codec, EncodeError, Rounding};
 
@@ -14,12 +14,14 @@ use crate::{CHUNK, Codec, EncodeError, Rounding};
 /// The first NaN or infinity; a device that fails.
 pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
     let [elements] = values.dims();
+    let values = values.cast(DType::F32);
     if on_host(&values) || codec == Codec::None || elements == 0 {
         let values = read_floats(values).map_err(|reason| EncodeError::Device { reason })?;
         return crate::encode(codec, &values);
     }
     check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
-    let task = task(codec, Rounding::Nearest, elements, 0.0);
+    let (rounding, precision, limits) = (Rounding::Nearest, Precision::Whole, Limits::default());
+    let task = Compress { codec, rounding, precision, elements, beta: 0.0, limits };
     let words = Dispatch::kernels_encode(values.into_dispatch(), task);
     collect(&task, Tensor::from_dispatch(words))
 }
@@ -28,7 +30,8 @@ pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
 /// the three vectors. 3 · [elements] → `codec.body_bytes(elements)` bytes, [elements]
 ///
 /// e' is made in the device's floats: it is local state, on which no one has to agree. The body is exactly the one of
-/// that e'. Sparse codecs have nothing to round.
+/// that e'. Sparse codecs have nothing to round. The three vectors are all f32, or all bf16: then e' is still f32, and
+/// only what is left is rounded to bf16, to nearest, ties to even.
 ///
 /// # Errors
 /// The first element for which an input or e' is NaN or infinite; a device that fails.
@@ -40,24 +43,59 @@ pub fn compress(
     local: Tensor<1>,
     beta: f32,
 ) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
+    compress_within(codec, rounding, residual, base, local, beta, Limits::default())
+}
+
+/// As [`compress()`], within limits.
+///
+/// # Errors
+/// As [`compress()`].
+pub fn compress_within(
+    codec: Codec,
+    rounding: Rounding,
+    residual: Tensor<1>,
+    base: Tensor<1>,
+    local: Tensor<1>,
+    beta: f32,
+    limits: Limits,
+) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
     let [elements] = residual.dims();
+    let precision = precision_of([&residual, &base, &local])?;
     if on_host(&residual) || codec == Codec::None || elements == 0 {
-        let device = residual.device();
-        let read = |tensor| read_floats(tensor).map_err(|reason| EncodeError::Device { reason });
-        let (residual, base, local) = (read(residual)?, read(base)?, read(local)?);
-        let mut left = vec![0.0; elements];
-        let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
-        return Ok((body, upload(left, &device)));
+        return compress_on_host(codec, rounding, [residual, base, local], beta);
     }
     check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
-    let task = task(codec, rounding, elements, beta);
+    let task = Compress { codec, rounding, precision, elements, beta, limits };
     let (words, left) =
         Dispatch::kernels_compress(residual.into_dispatch(), base.into_dispatch(), local.into_dispatch(), task);
     Ok((collect(&task, Tensor::from_dispatch(words))?, Tensor::from_dispatch(left)))
 }
 
-fn task(codec: Codec, rounding: Rounding, elements: usize, beta: f32) -> Compress {
-    Compress { codec, rounding, precision: Precision::Whole, elements, beta, planes: true }
+/// As the host does it, in f32.
+fn compress_on_host(
+    codec: Codec,
+    rounding: Rounding,
+    vectors: [Tensor<1>; 3],
+    beta: f32,
+) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
+    let (device, dtype) = (vectors[0].device(), vectors[0].dtype());
+    let read = |tensor: Tensor<1>| {
+        read_floats(tensor.cast(DType::F32)).map_err(|reason| EncodeError::Device { reason })
+    };
+    let [residual, base, local] = vectors.map(read);
+    let (residual, base, local) = (residual?, base?, local?);
+    let mut left = vec![0.0; residual.len()];
+    let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
+    Ok((body, upload(left, &device).cast(dtype)))
+}
+
+/// How all three vectors are held.
+fn precision_of(tensors: [&Tensor<1>; 3]) -> Result<Precision, EncodeError> {
+    match tensors.map(Tensor::dtype) {
+        [DType::F32, DType::F32, DType::F32] => Ok(Precision::Whole),
+        [DType::BF16, DType::BF16, DType::BF16] => Ok(Precision::Half),
+        mixed => Err(EncodeError::Device { reason: format!("vectors of {mixed:?}: all f32 or all bf16 are needed") }),
+    }
 }
 
 /// The body's bytes, unless a status word reports a fault.

@@ -6,7 +6,7 @@ use burn::backend::{Dispatch, DispatchDevice};
 use burn::tensor::{Device, Tensor};
 
 use super::extension::KernelOps;
-use super::launch::{Scan, scan_span};
+use super::launch::{Limits, Scan, scan_span};
 use super::{check_size, read_words, upload_words, words_of};
 use crate::codec::chunks;
 use crate::products::Products;
@@ -28,6 +28,20 @@ pub fn dot_sum(
     members: &[Clipped<'_>],
     device: &Device,
 ) -> Result<Vec<DotSum>, DecodeError> {
+    dot_sum_within(codec, elements, members, device, Limits::default())
+}
+
+/// As [`dot_sum`], within limits.
+///
+/// # Errors
+/// As [`dot_sum`].
+pub fn dot_sum_within(
+    codec: Codec,
+    elements: usize,
+    members: &[Clipped<'_>],
+    device: &Device,
+    limits: Limits,
+) -> Result<Vec<DotSum>, DecodeError> {
     let device_path = codec != Codec::None && elements > 0 && !members.is_empty();
     let DispatchDevice::Cube(cube) = device.as_dispatch() else {
         return crate::dot_sum(codec, elements, members);
@@ -38,13 +52,13 @@ pub fn dot_sum(
     check_members(codec, elements, members)?;
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
     members.iter().try_for_each(|member| crate::validate(codec, elements, member.body))?;
-    let span = scan_span(&cube.client(), codec);
+    let span = scan_span(&cube.client(), codec, limits);
     let mut total = Products::zero(members.len());
-    let step = chunks_at_once(codec, members.len(), span);
+    let step = chunks_at_once(&Scan { codec, elements: CHUNK, members: members.len(), span, limits });
     for first in (0..chunks(elements)).step_by(step) {
         let last = (first + step).min(chunks(elements));
         let inside = elements.min(last * CHUNK) - first * CHUNK;
-        let scan = Scan { codec, elements: inside, members: members.len(), span };
+        let scan = Scan { codec, elements: inside, members: members.len(), span, limits };
         let words = scan_chunks(&scan, members, (first, last), device)?;
         words.chunks_exact(scan.chunk_words()).for_each(|chunk| total.add(&of_chunk(&scan, chunk)));
     }
@@ -52,9 +66,9 @@ pub fn dot_sum(
 }
 
 /// Chunks whose bodies and results are kept on the device at once.
-fn chunks_at_once(codec: Codec, members: usize, span: usize) -> usize {
-    let results = Scan { codec, elements: CHUNK, members, span }.chunk_words();
-    (WORDS_MAX / results.max(members * codec.chunk_bytes() / 4)).max(1)
+fn chunks_at_once(one: &Scan) -> usize {
+    let bodies = one.members * one.codec.chunk_bytes() / 4;
+    (WORDS_MAX / one.chunk_words().max(bodies)).max(1)
 }
 
 /// The device's integers of some chunks.

@@ -21,6 +21,42 @@ pub(super) use scan::{Scan, scan, scan_span};
 /// Units of a cube at most, what WebGPU guarantees.
 const UNITS_MAX: u32 = 256;
 
+/// What kernels may use of a device; by default all that it has. Results are the same under any limits: with these, a test
+/// walks the paths that its machine would not take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Units of a cube at most, from 64 on; WebGPU guarantees 256.
+    pub units: u32,
+    /// Bytes of shared memory of a cube at most, from WebGPU's 16 KiB on.
+    pub shared_bytes: usize,
+    /// Whether units of a plane may add up in registers.
+    pub planes: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { units: UNITS_MAX, shared_bytes: usize::MAX, planes: true }
+    }
+}
+
+impl Limits {
+    /// Units of a cube: a power of two that the device allows.
+    fn units(self, client: &Client, wanted: u32) -> u32 {
+        let allowed = client.properties().hardware.max_units_per_cube.min(self.units).clamp(1, wanted);
+        1 << allowed.ilog2()
+    }
+
+    /// Whether so much shared memory is there for a cube.
+    fn hold(self, client: &Client, bytes: usize) -> bool {
+        bytes <= client.properties().hardware.max_shared_memory_size.min(self.shared_bytes)
+    }
+
+    /// Whether units of a plane can add up in registers.
+    fn planes(self, client: &Client) -> bool {
+        self.planes && client.properties().features.plane.contains(Plane::Ops)
+    }
+}
+
 /// Cubes along an axis at most, what WebGPU guarantees.
 const CUBES_MAX: usize = 65_535;
 
@@ -37,22 +73,11 @@ fn like(tensor: &CubeTensor, elements: usize, dtype: DType) -> CubeTensor {
     empty_device_contiguous_dtype(client, device, Shape::new([elements]), dtype)
 }
 
-/// The tensor's buffer as 32-bit words.
+/// The tensor's buffer as 32-bit words; two values a word of 16 bits each.
 fn argument(tensor: &CubeTensor) -> BufferArg {
-    let words = tensor.meta.shape().num_elements();
-    // SAFETY: contiguous tensors of 32-bit elements, so the buffer holds exactly that many words.
+    let words = (tensor.meta.shape().num_elements() * tensor.dtype.size()).div_ceil(4);
+    // SAFETY: contiguous, so the buffer holds exactly that many words: allocations end at a multiple of four bytes.
     unsafe { BufferArg::from_raw_parts(tensor.handle.clone(), words) }
-}
-
-/// Units of a cube: a power of two that the device allows.
-fn units(client: &Client, wanted: u32) -> u32 {
-    let allowed = client.properties().hardware.max_units_per_cube.clamp(1, wanted);
-    1 << allowed.ilog2()
-}
-
-/// Whether units of a plane can add up in registers.
-fn has_planes(client: &Client) -> bool {
-    client.properties().features.plane.contains(Plane::Ops)
 }
 
 /// So many cubes, in rows of at most [`CUBES_MAX`].

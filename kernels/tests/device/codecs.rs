@@ -130,6 +130,36 @@ fn names_the_first_element_that_is_not_finite() {
 }
 
 #[test]
+fn restoring_adds_what_the_body_stands_for() {
+    for codec in Codec::ALL {
+        for kind in Kind::ALL {
+            for len in [1, 65, 4097, 9000] {
+                let body = reference::encode(codec, &values(kind, len, 5)).unwrap();
+                let left = values(Kind::Normal, len, 6);
+                let mut expected: Vec<f32> = left.iter().map(|value| -value).collect();
+                kernels::subtract(codec, &body, &mut expected).unwrap();
+                expected.iter_mut().for_each(|value| *value = -*value);
+                let there = upload(&left);
+                let found = download(cube::restore(codec, &body, there.clone()).unwrap());
+                assert_same(&found, &expected, &format!("{codec} {kind:?} {len}"));
+                // What another holds stays as it was.
+                assert_same(&download(there), &left, "the vector before");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_was_compressed_is_restored_where_nothing_was_rounded() {
+    for codec in Codec::ALL {
+        let sum = values(Kind::SmallIntegers, 9000, 1);
+        let zeros = || upload(&vec![0.0; 9000]);
+        let (body, left) = cube::compress(codec, Rounding::Nearest, upload(&sum), zeros(), zeros(), 1.0).unwrap();
+        assert_eq!(download(cube::restore(codec, &body, left).unwrap()), sum, "{codec}");
+    }
+}
+
+#[test]
 fn refuses_bodies_that_do_not_decode() {
     let values = values(Kind::Normal, 5000, 1);
     for codec in Codec::ALL {

@@ -6,7 +6,9 @@
 mod cases;
 mod codecs;
 mod compressor;
+mod limits;
 mod outer;
+mod rounding;
 mod scan;
 
 use std::sync::OnceLock;

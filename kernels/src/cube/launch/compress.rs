@@ -5,7 +5,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{argument, code_bits, cubes, has_planes, like, units};
+use super::{Limits, argument, code_bits, cubes, like};
 use crate::body::Form;
 use crate::codec::chunks;
 use crate::cube::dense::{self, Dense};
@@ -41,8 +41,8 @@ pub(in crate::cube) struct Compress {
     pub elements: usize,
     /// The decay of the residual.
     pub beta: f32,
-    /// Whether planes may be used where there are any.
-    pub planes: bool,
+    /// What may be used of the device.
+    pub limits: Limits,
 }
 
 impl Compress {
@@ -86,8 +86,8 @@ fn launch(inputs: [&CubeTensor; 3], left: &CubeTensor, task: &Compress, input: I
     let (beta, elements, number) = (task.beta, task.elements as u32, count as u32);
     match Form::of(task.codec) {
         Form::Sparse(shape) => {
-            let units = units(&client, SPARSE_UNITS);
-            let planes = task.planes && has_planes(&client);
+            let units = task.limits.units(&client, SPARSE_UNITS);
+            let planes = task.limits.planes(&client);
             let shape = Sparse { k: shape.k as u32, units, planes, input };
             let (cubes, dim) = (cubes(count), CubeDim::new_1d(units));
             sparse::compress_sparse::launch(
@@ -95,7 +95,7 @@ fn launch(inputs: [&CubeTensor; 3], left: &CubeTensor, task: &Compress, input: I
             );
         }
         Form::Dense(width) => {
-            let units = units(&client, DENSE_UNITS);
+            let units = task.limits.units(&client, DENSE_UNITS);
             let (scale_max, code_bits) = (u32::from(width.scale_max()), code_bits(width));
             let seed = match task.rounding {
                 Rounding::Nearest => None,

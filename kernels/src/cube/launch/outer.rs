@@ -5,7 +5,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{UNITS_MAX, argument, code_bits, cubes, like, units};
+use super::{Limits, UNITS_MAX, argument, code_bits, cubes, like};
 use crate::body::Form;
 use crate::codec::chunks;
 use crate::cube::outer::{self, Sums};
@@ -23,6 +23,8 @@ pub(in crate::cube) struct Aggregate {
     pub divisor_min: u32,
     /// Σ of the weights, the divisor of a dense one.
     pub weight_sum: u32,
+    /// What may be used of the device.
+    pub limits: Limits,
 }
 
 /// The next state; the status, all ones before, brought down to the lowest fault. [elements], [1] → [elements], [1]
@@ -40,11 +42,14 @@ pub(in crate::cube) fn apply(
     let (own, bodies, factors) = (argument(&theta), argument(&bodies), argument(&factors));
     let (out, faults) = (argument(&next), argument(&status));
     let (number, terms) = (chunks(elements) as u32, aggregate.terms as u32);
-    let units = units(&client, UNITS_MAX);
+    let units = aggregate.limits.units(&client, UNITS_MAX);
     let dim = CubeDim::new_1d(units);
     match Form::of(aggregate.codec) {
         Form::Sparse(shape) => {
-            let shape = sums(&client, shape.k as u32, units);
+            let whole = Sums { k: shape.k as u32, span: CHUNK as u32, units };
+            // A cube for a chunk where shared memory holds its sums, else for half of one.
+            let half = Sums { span: whole.span / 2, ..whole };
+            let shape = if aggregate.limits.hold(&client, whole.bytes()) { whole } else { half };
             let cubes = cubes(elements.div_ceil(shape.span as usize));
             let (least, elements) = (aggregate.divisor_min, elements as u32);
             outer::apply_sparse::launch(
@@ -63,21 +68,12 @@ pub(in crate::cube) fn apply(
     (next, status)
 }
 
-/// A cube for a chunk where shared memory holds its sums, else for half of one.
-fn sums(client: &Client, k: u32, units: u32) -> Sums {
-    let whole = Sums { k, span: CHUNK as u32, units };
-    if whole.bytes() <= client.properties().hardware.max_shared_memory_size {
-        return whole;
-    }
-    Sums { span: CHUNK as u32 / 2, ..whole }
-}
-
 /// e − v, or e + v. [elements] → [elements]
 pub(in crate::cube) fn move_by(values: CubeTensor, body: CubeTensor, codec: Codec, add: bool) -> CubeTensor {
     let (values, body) = (owned(into_contiguous(values)), into_contiguous(body));
     let elements = values.meta.shape().num_elements();
     let client = values.client.clone();
-    let units = units(&client, UNITS_MAX);
+    let units = Limits::default().units(&client, UNITS_MAX);
     let dim = CubeDim::new_1d(units);
     let (own, body, number) = (argument(&values), argument(&body), chunks(elements));
     match Form::of(codec) {

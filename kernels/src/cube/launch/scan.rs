@@ -5,7 +5,7 @@ use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
-use super::{UNITS_MAX, argument, code_bits, cubes, like, units};
+use super::{Limits, UNITS_MAX, argument, code_bits, cubes, like};
 use crate::body::Form;
 use crate::chunk::dense::Width;
 use crate::codec::{BLOCKS, chunks};
@@ -24,6 +24,8 @@ pub(in crate::cube) struct Scan {
     pub members: usize,
     /// Elements that a result is for.
     pub span: usize,
+    /// What may be used of the device.
+    pub limits: Limits,
 }
 
 impl Scan {
@@ -54,13 +56,12 @@ impl Scan {
 
 /// Elements that a result is for: a block of a dense codec; of a sparse one a chunk where shared memory holds its sums, else
 /// half of one.
-pub(in crate::cube) fn scan_span(client: &Client, codec: Codec) -> usize {
+pub(in crate::cube) fn scan_span(client: &Client, codec: Codec, limits: Limits) -> usize {
     let Form::Sparse(shape) = Form::of(codec) else {
         return CHUNK / BLOCKS;
     };
     let whole = Sums { k: shape.k as u32, span: CHUNK as u32, units: UNITS_MAX };
-    let allowed = client.properties().hardware.max_shared_memory_size;
-    if whole.scan_bytes() <= allowed { CHUNK } else { CHUNK / 2 }
+    if limits.hold(client, whole.scan_bytes()) { CHUNK } else { CHUNK / 2 }
 }
 
 /// The integers of every part of every chunk. [members · words], [members · 2] → [words]
@@ -70,7 +71,7 @@ pub(in crate::cube) fn scan(bodies: CubeTensor, factors: CubeTensor, task: &Scan
     let client = bodies.client.clone();
     let (bodies, factors, out) = (argument(&bodies), argument(&factors), argument(&output));
     let (number, members) = (chunks(task.elements), task.members as u32);
-    let units = units(&client, UNITS_MAX);
+    let units = task.limits.units(&client, UNITS_MAX);
     let dim = CubeDim::new_1d(units);
     match Form::of(task.codec) {
         Form::Sparse(shape) => {
