@@ -12,6 +12,7 @@
 //! - [`reference`] is the scalar truth; the host path and the kernels in `cube` must equal it bit for bit.
 
 mod aggregate;
+mod archive;
 pub mod bench;
 mod body;
 mod chunk;
@@ -29,6 +30,9 @@ mod residual;
 mod scan;
 
 pub use aggregate::{CLIP_MAX, TERMS_MAX, Term, WEIGHT_MAX};
+pub use archive::{
+    ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, ArchiveError, archive, is_archive, open_archive, restore, seal_archive,
+};
 pub use body::{decode, encode, subtract, validate};
 pub use codec::{CHUNK, Codec, UnknownCodec};
 pub use compressor::{Compressor, CompressorError, Saved};
