@@ -49,12 +49,14 @@ pub(super) struct Models {
     width: Width,
     scale: Magnitude,
     code: Model,
+    /// Nothing is known yet; tables are made anew after every block.
+    first_chunk: bool,
 }
 
 impl Models {
     pub(super) fn new(width: Width) -> Self {
         let symbols = 2 * usize::from(width.largest().unsigned_abs()) + 1;
-        Self { width, scale: Magnitude::new(), code: Model::new(symbols, 1) }
+        Self { width, scale: Magnitude::new(), code: Model::new(symbols, 1), first_chunk: true }
     }
 
     /// Takes a chunk with `real` real elements through the coder.
@@ -66,10 +68,18 @@ impl Models {
             if bits != 0 {
                 self.block(coder, codes, block * BLOCK..real.min((block + 1) * BLOCK))?;
             }
+            if self.first_chunk {
+                self.refresh();
+            }
         }
+        self.first_chunk = false;
+        self.refresh();
+        Ok(())
+    }
+
+    fn refresh(&mut self) {
         self.scale.refresh();
         self.code.refresh();
-        Ok(())
     }
 
     fn block(

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod aggregate;
+mod archive;
 #[path = "../shared/cases.rs"]
 mod cases;
 mod codecs;
