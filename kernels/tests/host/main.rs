@@ -6,6 +6,7 @@ mod archive;
 #[path = "../shared/cases.rs"]
 mod cases;
 mod codecs;
+mod corpus;
 mod hostile;
 mod naive;
 mod scan;
