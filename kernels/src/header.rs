@@ -125,7 +125,7 @@ pub fn check<'a>(bytes: &'a [u8], expected: &Expected) -> Result<(Header, &'a [u
     Ok((header, body))
 }
 
-fn read(bytes: &[u8; HEADER_BYTES]) -> Result<Header, DecodeError> {
+pub(crate) fn read(bytes: &[u8; HEADER_BYTES]) -> Result<Header, DecodeError> {
     let magic: [u8; 4] = field(bytes, 0);
     if magic != MAGIC {
         return Err(DecodeError::WrongMagic { found: magic });

@@ -12,6 +12,7 @@
 //! - [`reference`] is the scalar truth; the host path and the kernels in `cube` must equal it bit for bit.
 
 mod aggregate;
+mod archive;
 pub mod bench;
 mod body;
 mod chunk;
@@ -34,6 +35,9 @@ pub mod simd;
 mod sums;
 
 pub use aggregate::{CLIP_MAX, TERMS_MAX, Term, WEIGHT_MAX};
+pub use archive::{
+    ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, ArchiveError, archive, is_archive, open_archive, seal_archive, unarchive,
+};
 pub use body::{decode, encode, encode_rounded, subtract, validate};
 pub use codec::{CHUNK, Codec, UnknownCodec};
 pub use compressor::{Compressor, CompressorError};

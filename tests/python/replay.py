@@ -255,6 +255,141 @@ def state_hash(theta):
     return blake3.blake3(theta.astype("<f4").tobytes()).hexdigest()
 
 
+# --- archives (9) ---
+
+WHOLE = 1 << 24
+WORD, STATE = (1 << 32) - 1, (1 << 64) - 1
+
+
+class Range:
+    """The range decoder: a point, and the interval that it lies in."""
+
+    def __init__(self, data):
+        require(len(data) % 4 == 0, "a part of a word")
+        self.words = list(struct.unpack(f"<{len(data) // 4}I", data)) + [0]
+        self.lower, self.range, self.at = 0, STATE, 2
+        self.point = self.words[0] << 32 | self.words[1]
+
+    def quantile(self):
+        found = ((self.point - self.lower) & STATE) // (self.range >> 24)
+        require(found < WHOLE, "outside the range")
+        return found
+
+    def take(self, left, width):
+        scale = self.range >> 24
+        self.lower, self.range = (self.lower + scale * left) & STATE, scale * width
+        if self.range <= WORD:
+            require(self.at < len(self.words), "the words end too early")
+            self.lower, self.range = (self.lower << 32) & STATE, self.range << 32
+            self.point = (self.point << 32) & STATE | self.words[self.at]
+            self.at += 1
+
+    def flag(self, yes):
+        found = self.quantile() < yes
+        self.take(*((0, yes) if found else (yes, WHOLE - yes)))
+        return found
+
+    def choose(self, wanted, left):
+        return wanted != 0 if wanted in (0, left) else self.flag(wanted * WHOLE // left)
+
+
+class Model:
+    def __init__(self, coder, symbols, step):
+        self.coder, self.counts, self.step = coder, [1] * symbols, step
+        self.refresh()
+
+    def __call__(self):
+        quantile = self.coder.quantile()
+        symbol = next(s for s, end in enumerate(self.ends[1:]) if end > quantile)
+        self.coder.take(self.ends[symbol], self.ends[symbol + 1] - self.ends[symbol])
+        self.counts[symbol] += self.step
+        return symbol
+
+    def refresh(self):
+        while sum(self.counts) > 1 << 16:
+            self.counts = [(count + 1) // 2 for count in self.counts]
+        total, sums = sum(self.counts), np.concatenate([[0], np.cumsum(self.counts)])
+        self.ends = [int(s) * WHOLE // total for s in sums]
+
+
+class Magnitude:
+    def __init__(self, coder):
+        self.upper, self.lower = Model(coder, 128, 32), Model(coder, 256, 1)
+
+    def __call__(self):
+        upper = self.upper()
+        return upper << 8 | self.lower()
+
+    def refresh(self):
+        self.upper.refresh()
+        self.lower.refresh()
+
+
+def restored_sparse(codec, elements, coder):
+    k, b = TOPK[codec], low_bits(TOPK[codec])
+    highs, low, high = Model(coder, k + 1, 8), Magnitude(coder), Magnitude(coder)
+    for begin in range(0, elements, CHUNK):
+        real = min(CHUNK, elements - begin)
+        m, indices = min(k, real), []
+        for i in range(real):
+            if coder.choose(m - len(indices), real - i):
+                indices.append(i)
+        g = highs()
+        require(g <= m, "more high entries than entries")
+        left, codes = g, []
+        for j in range(m):
+            negative = coder.flag(WHOLE // 2)
+            is_high = coder.choose(left, m - j)
+            left -= is_high
+            codes.append(negative | is_high << 1)
+        magnitudes = [low() if g < m else 0, high()]
+        for model in [highs, low, high]:
+            model.refresh()
+        bits = 0
+        for j, i in enumerate(indices + list(range(m, k))):
+            bits |= (i % (1 << b)) << b * j | 1 << (k * b + (i >> b) + j)
+        for j, code in enumerate(codes):
+            bits |= code << (k * b + 2 * k + 2 * j)
+        yield bits.to_bytes(chunk_bytes(codec) - 4, "little") + struct.pack("<HH", *magnitudes)
+
+
+def restored_dense(codec, elements, coder):
+    largest = DENSE[codec]
+    scale, code = Magnitude(coder), Model(coder, 2 * largest + 1, 1)
+    for begin in range(0, elements, CHUNK):
+        real = min(CHUNK, elements - begin)
+        scales, codes = [0] * (CHUNK // BLOCK), [0] * CHUNK
+        for block in range(-(-real // BLOCK)):
+            scales[block] = scale()
+            if scales[block] != 0:
+                for i in range(block * BLOCK, min(real, (block + 1) * BLOCK)):
+                    codes[i] = code() - largest
+            if begin == 0:
+                scale.refresh()
+                code.refresh()
+        scale.refresh()
+        code.refresh()
+        if codec == 9:
+            codes = [(a & 15) | (b & 15) << 4 for a, b in zip(codes[::2], codes[1::2])]
+        yield struct.pack("<64H", *scales) + bytes(c & 255 for c in codes)
+
+
+def restored_plain(elements, coder):
+    models = [Model(coder, 256, 1) for _ in range(4)]
+    for begin in range(0, elements, CHUNK):
+        yield bytes(model() for _ in range(min(CHUNK, elements - begin)) for model in models)
+        for model in models:
+            model.refresh()
+
+
+def restored(codec, elements, data):
+    """The body of an archive. That no other archive has this body is not checked here."""
+    coder = Range(data)
+    if codec == 0:
+        return b"".join(restored_plain(elements, coder))
+    return b"".join((restored_sparse if codec in TOPK else restored_dense)(codec, elements, coder))
+
+
 # --- a run directory ---
 
 
@@ -311,7 +446,7 @@ def run(directory):
     print(json.dumps({"rounds": rounds}))
 
 
-# --- test vectors (9) ---
+# --- test vectors (10) ---
 
 
 def vectors(directory):
@@ -321,6 +456,10 @@ def vectors(directory):
     index = load(directory / "index.json")
     for row in index["bodies"]:
         decoded = decode(NUMBERS[row["codec"]], row["elements"], (directory / row["body"]).read_bytes())
+        if "archive" in row:
+            coded = (directory / row["archive"]).read_bytes()
+            body = restored(NUMBERS[row["codec"]], row["elements"], coded)
+            require(body == (directory / row["body"]).read_bytes(), f"{row['archive']} restores something else")
         exact = row["input"] if row["codec"] == "none" else row.get("decoded")
         require(exact is None or np.array_equal(decoded, floats(exact)), f"{row['body']} decodes to something else")
     for row in index["aggregates"]:
@@ -337,7 +476,13 @@ def vectors(directory):
         require(header[name].hex() == expected[name], f"{name} of the payload")
     require(header["codec"] == NUMBERS[expected["codec"]], "codec of the payload")
     require(body == (directory / expected["body"]).read_bytes(), "body of the payload")
-    print(json.dumps({"bodies": len(index["bodies"]), "aggregates": len(index["aggregates"])}))
+    kept = (directory / expected["archive"]).read_bytes()
+    require(kept[:8] == b"CTGA" + struct.pack("<HH", 1, 0), "the archive's own header")
+    inside = kept[40:208] + restored(header["codec"], header["elements"], kept[208:])
+    require(blake3.blake3(inside).digest() == kept[8:40], "the hash of the archived payload")
+    require(inside == (directory / expected["file"]).read_bytes(), "the archived payload")
+    archives = sum("archive" in row for row in index["bodies"])
+    print(json.dumps({"bodies": len(index["bodies"]), "archives": archives, "aggregates": len(index["aggregates"])}))
 
 
 if __name__ == "__main__":

@@ -11,15 +11,24 @@ use worker::output::RoundCommitted;
 /// The header before every body, in bytes.
 const HEADER_BYTES: usize = 168;
 
+/// A run of three rounds, the first two dense and the last one sparse; all that is looked at comes from it.
 #[test]
-fn a_payload_becomes_tensors_and_a_payload_again() {
+fn the_payloads_and_the_model_of_a_run_go_through_every_command() {
     let place = Place::new();
     let job = micro(place.path(), |job| job.train.rounds = 3);
     let run = place.join("run");
     let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
+    let model = run.join("checkpoints/000003/model.safetensors");
+    payloads_become_tensors_and_payloads_again(&place, &run);
+    every_codec_takes_any_tensors(&place, &model);
+    archives_are_smaller_and_give_the_payload_back(&place, &run, &model);
+    what_is_no_payload_is_refused_by_name(&place, &model);
+}
+
+fn payloads_become_tensors_and_payloads_again(place: &Place, run: &Path) {
     let checkpoint = run.join("checkpoints");
     // The second round is dense, the third one sparse.
-    for round in run::rounds(&run).iter().skip(1) {
+    for round in run::rounds(run).iter().skip(1) {
         let contribution = &round.contributions[0];
         let payload = run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash));
         let described = inspect(&payload);
@@ -45,15 +54,9 @@ fn a_payload_becomes_tensors_and_a_payload_again() {
     }
 }
 
-#[test]
-fn every_codec_takes_any_tensors() {
-    let place = Place::new();
-    let job = micro(place.path(), |job| job.train.rounds = 1);
-    let run = place.join("run");
-    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
-    let model = run.join("checkpoints/000001/model.safetensors");
+fn every_codec_takes_any_tensors(place: &Place, model: &Path) {
     for codec in ["topk32-q2", "topk64-q2", "topk128-q2", "topk256-q2", "dense-int8", "dense-int4", "none"] {
-        let payload = encode(&model, codec, &place.join(&format!("{codec}.ctg")), None);
+        let payload = encode(model, codec, &place.join(&format!("{codec}.ctg")), None);
         assert_eq!(inspect(&payload)["codec"], codec);
         let decoded = cotrain(&[&"codec", &"decode", &payload, &"--out", &place.join("decoded"), &"--like", &model]);
         assert_eq!(decoded.code, Some(0), "{}", decoded.said());
@@ -68,13 +71,39 @@ fn every_codec_takes_any_tensors() {
     assert!(refused.stderr.contains("layout") && refused.stderr.contains("none.ctg"), "{}", refused.stderr);
 }
 
-#[test]
-fn what_is_no_payload_is_refused_by_name() {
-    let place = Place::new();
-    let job = micro(place.path(), |job| job.train.rounds = 1);
-    let run = place.join("run");
-    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
-    let payload = encode(&run.join("checkpoints/000001/model.safetensors"), "topk64-q2", &place.join("a.ctg"), None);
+fn archives_are_smaller_and_give_the_payload_back(place: &Place, run: &Path, model: &Path) {
+    let encoded = encode(model, "topk256-q2", &place.join("kept.ctg"), None);
+    let sent = run::rounds(run)
+        .into_iter()
+        .map(|round| run.join(format!("rounds/{:06}/{}.ctg", round.round, round.contributions[0].payload_hash)));
+    for payload in sent.chain([encoded]) {
+        let (archive, restored) = (place.join("kept.cta"), place.join("restored.ctg"));
+        let kept = json(&cotrain(&[&"codec", &"archive", &payload, &"--out", &archive, &JSON]));
+        assert_eq!(kept["form"], "archive");
+        assert_eq!(kept["bytes"], std::fs::metadata(&archive).unwrap().len());
+        assert_eq!(inspect(&archive), kept);
+        let described = inspect(&payload);
+        assert!(kept["bytes"].as_u64() < described["bytes"].as_u64(), "{kept} against {described}");
+        assert_eq!(json(&cotrain(&[&"codec", &"restore", &archive, &"--out", &restored, &JSON])), described);
+        assert_eq!(std::fs::read(&restored).unwrap(), std::fs::read(&payload).unwrap());
+    }
+    let payload = cotrain(&[&"codec", &"restore", &place.join("kept.ctg"), &"--out", &place.join("never.ctg")]);
+    assert_eq!(payload.code, Some(1), "{}", payload.said());
+    assert!(payload.stderr.contains("kept.ctg") && payload.stderr.contains("CTGA"), "{}", payload.stderr);
+    let mut damaged = std::fs::read(place.join("kept.cta")).unwrap();
+    let last = damaged.len() - 1;
+    damaged[last] ^= 0x40;
+    std::fs::write(place.join("kept.cta"), damaged).unwrap();
+    for arguments in [["inspect", JSON], ["restore", "--out=never.ctg"]] {
+        let refused = cotrain(&[&"codec", &arguments[0], &place.join("kept.cta"), &arguments[1]]);
+        assert_eq!(refused.code, Some(1), "{}", refused.said());
+        assert!(refused.stderr.contains("kept.cta"), "{}", refused.stderr);
+    }
+    assert!(!place.join("never.ctg").exists() && !Path::new("never.ctg").exists());
+}
+
+fn what_is_no_payload_is_refused_by_name(place: &Place, model: &Path) {
+    let payload = encode(model, "topk64-q2", &place.join("a.ctg"), None);
     let whole = std::fs::read(&payload).unwrap();
     let damaged = place.join("damaged.ctg");
     let spoilt = |at: usize| {

@@ -63,5 +63,6 @@ fn a_run_through_every_other_codec_is_what_numpy_computes() {
 #[test]
 fn the_test_vectors_are_what_numpy_computes() {
     let counts = python("replay.py", &[&"vectors", &job::repository().join("kernels/vectors")]);
+    assert!(counts["archives"].as_u64() >= Some(18), "{counts}");
     assert!(counts["bodies"].as_u64() > Some(20) && counts["aggregates"].as_u64() >= Some(6), "{counts}");
 }

@@ -9,7 +9,9 @@ use models::huggingface::{self, tensors};
 use models::{Layout, TensorSpec};
 use serde::Serialize;
 
-use crate::cli::{CodecDecodeArgs, CodecEncodeArgs, CodecInspectArgs, OutputFormat};
+use crate::cli::{
+    CodecArchiveArgs, CodecDecodeArgs, CodecEncodeArgs, CodecInspectArgs, CodecRestoreArgs, OutputFormat,
+};
 use crate::generate::newest;
 use crate::output;
 use crate::output::text::{bytes, count};
@@ -21,6 +23,7 @@ const FILE_BYTES_MAX: u64 = 1 << 40;
 #[derive(Serialize)]
 struct Described {
     path: String,
+    form: &'static str,
     version: u16,
     codec: &'static str,
     elements: u64,
@@ -64,7 +67,7 @@ pub fn encode(arguments: &CodecEncodeArgs) -> anyhow::Result<()> {
         worker: [0; 32],
     };
     files::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
-    describe(&arguments.out, &header, &body, arguments.output.output)
+    describe(&arguments.out, Form::Payload, &header, &body, arguments.output.output)
 }
 
 /// Decodes a payload into a safetensors file.
@@ -93,17 +96,75 @@ pub fn decode(arguments: &CodecDecodeArgs) -> anyhow::Result<()> {
     tensors::write_file(&temporary, &layout, &values)?;
     std::fs::rename(&temporary, &arguments.out).map_err(files::FileError::io("rename a file to", &arguments.out))?;
     files::sync_parent(&arguments.out)?;
-    describe(&arguments.input, &header, body, arguments.output.output)
+    describe(&arguments.input, Form::Payload, &header, body, arguments.output.output)
 }
 
-/// Says what a payload holds, once its whole body is proven valid.
+/// Writes the archive of a payload: the same payload in fewer bytes.
 ///
 /// # Errors
-/// A payload that is not valid, with the first fault.
-pub fn inspect(arguments: &CodecInspectArgs) -> anyhow::Result<()> {
+/// A payload that is not valid, a full disk.
+pub fn archive(arguments: &CodecArchiveArgs) -> anyhow::Result<()> {
     let file = files::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
-    let (header, body) = kernels::parse(&file).with_context(|| arguments.input.display().to_string())?;
-    describe(&arguments.input, &header, body, arguments.output.output)
+    let name = || arguments.input.display().to_string();
+    let (header, body) = kernels::parse(&file).with_context(name)?;
+    let archive = kernels::seal_archive(&header, body).with_context(name)?;
+    files::write_atomic(&arguments.out, &archive)?;
+    let kept = Form::Archive { bytes: archive.len() };
+    describe(&arguments.out, kept, &header, body, arguments.output.output)
+}
+
+/// Writes the payload of an archive, bit for bit the one that was archived.
+///
+/// # Errors
+/// An archive that is not valid, a full disk.
+pub fn restore(arguments: &CodecRestoreArgs) -> anyhow::Result<()> {
+    let file = files::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
+    let (header, body) = open_archive(&arguments.input, &file)?;
+    files::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
+    describe(&arguments.out, Form::Payload, &header, &body, arguments.output.output)
+}
+
+/// Says what a payload or its archive holds, once its whole body is proven valid.
+///
+/// # Errors
+/// A payload or an archive that is not valid, with the first fault.
+pub fn inspect(arguments: &CodecInspectArgs) -> anyhow::Result<()> {
+    let (path, format) = (&arguments.input, arguments.output.output);
+    let file = files::read_bounded(path, FILE_BYTES_MAX)?;
+    if kernels::is_archive(&file) {
+        let (header, body) = open_archive(path, &file)?;
+        return describe(path, Form::Archive { bytes: file.len() }, &header, &body, format);
+    }
+    let (header, body) = kernels::parse(&file).with_context(|| path.display().to_string())?;
+    describe(path, Form::Payload, &header, body, format)
+}
+
+fn open_archive(path: &Path, file: &[u8]) -> anyhow::Result<(Header, Vec<u8>)> {
+    let limit = usize::try_from(FILE_BYTES_MAX).unwrap_or(usize::MAX);
+    kernels::open_archive(file, limit).with_context(|| path.display().to_string())
+}
+
+/// Which of the two files a payload is in.
+#[derive(Clone, Copy)]
+enum Form {
+    Payload,
+    Archive { bytes: usize },
+}
+
+impl Form {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Payload => "payload",
+            Self::Archive { .. } => "archive",
+        }
+    }
+
+    const fn bytes(self, body: &[u8]) -> u64 {
+        match self {
+            Self::Payload => (kernels::HEADER_BYTES + body.len()) as u64,
+            Self::Archive { bytes } => bytes as u64,
+        }
+    }
 }
 
 /// The layout of a checkpoint or of a safetensors file.
@@ -119,12 +180,13 @@ fn flat_layout(elements: usize) -> Layout {
     Layout { tensors: vec![values], elements }
 }
 
-fn describe(path: &Path, header: &Header, body: &[u8], format: OutputFormat) -> anyhow::Result<()> {
+fn describe(path: &Path, form: Form, header: &Header, body: &[u8], format: OutputFormat) -> anyhow::Result<()> {
     let elements = usize::try_from(header.elements)?;
     let Header { version, codec, stage, stages, round, tokens, .. } = *header;
-    let length = (kernels::HEADER_BYTES + body.len()) as u64;
+    let length = form.bytes(body);
     let described = Described {
         path: path.display().to_string(),
+        form: form.name(),
         version,
         codec: Codec::name(codec),
         elements: header.elements,
@@ -152,7 +214,7 @@ fn describe(path: &Path, header: &Header, body: &[u8], format: OutputFormat) -> 
 impl Described {
     fn text(&self) -> String {
         let lines = [
-            ("payload", self.path.clone()),
+            (self.form, self.path.clone()),
             ("codec", format!("{}, format {}", self.codec, self.version)),
             (
                 "values",

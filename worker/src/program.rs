@@ -72,6 +72,8 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         }
         Command::Codec(CodecCommand::Encode(arguments)) => codec::encode(&arguments),
         Command::Codec(CodecCommand::Decode(arguments)) => codec::decode(&arguments),
+        Command::Codec(CodecCommand::Archive(arguments)) => codec::archive(&arguments),
+        Command::Codec(CodecCommand::Restore(arguments)) => codec::restore(&arguments),
         Command::Codec(CodecCommand::Inspect(arguments)) => codec::inspect(&arguments),
         Command::Config(ConfigCommand::Explain(arguments)) => explain::run(&arguments, matches),
         Command::Doctor(arguments) => doctor::run(&arguments),

@@ -79,9 +79,8 @@ fn compress_on_host(
     beta: f32,
 ) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
     let (device, dtype) = (vectors[0].device(), vectors[0].dtype());
-    let read = |tensor: Tensor<1>| {
-        read_floats(tensor.cast(DType::F32)).map_err(|reason| EncodeError::Device { reason })
-    };
+    let read =
+        |tensor: Tensor<1>| read_floats(tensor.cast(DType::F32)).map_err(|reason| EncodeError::Device { reason });
     let [residual, base, local] = vectors.map(read);
     let (residual, base, local) = (residual?, base?, local?);
     let mut left = vec![0.0; residual.len()];

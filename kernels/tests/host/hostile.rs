@@ -12,7 +12,7 @@ const CODE: usize = 64;
 const MAGNITUDES: usize = 80;
 
 /// A chunk of topk64-q2 with indices 0, 64, 128 …, so that every field is easy to damage.
-fn body() -> Vec<u8> {
+pub(crate) fn body() -> Vec<u8> {
     let mut values = vec![0.0f32; 4096];
     (0..64).for_each(|j| values[64 * j] = if j % 2 == 0 { 1.0 } else { -3.0 });
     encode(Codec::TopK64, &values).unwrap()
@@ -194,7 +194,7 @@ fn refuses_plain_values_that_are_not_finite() {
 
 /// What is accepted must be exactly what an encoder can write: encoding the decoded indices, codes and magnitudes gives
 /// the same bytes again.
-fn accepted_is_exact(codec: Codec, elements: usize, body: &[u8]) {
+pub(crate) fn accepted_is_exact(codec: Codec, elements: usize, body: &[u8]) {
     let mut theta = vec![0.0; elements];
     let term = [Term { body, weight: 1, clip: 256 }];
     let step = kernels::OuterStep::MEAN;

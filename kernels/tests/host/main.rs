@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod aggregate;
+mod archive;
 #[path = "../shared/cases.rs"]
 mod cases;
 mod codecs;
+mod corpus;
 mod hostile;
 mod levels;
 mod naive;

@@ -100,7 +100,7 @@ fn encode_dense(codec: kernels::Codec, chunk: &[f32]) -> Vec<u8> {
 }
 
 /// (index, negative, high) of each real entry, and L, H.
-fn entries(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, bool)>, [f64; 2]) {
+pub(crate) fn entries(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, bool)>, [f64; 2]) {
     let b = 12 - k.ilog2() as usize;
     let bit = |at: usize| bytes[at / 8] >> (at % 8) & 1 != 0;
     let mut entries = Vec::new();
@@ -117,7 +117,7 @@ fn entries(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, bool)>, [f
 }
 
 /// Codes and scales of a dense chunk.
-fn dense(codec: kernels::Codec, bytes: &[u8]) -> (Vec<i32>, Vec<f64>) {
+pub(crate) fn dense(codec: kernels::Codec, bytes: &[u8]) -> (Vec<i32>, Vec<f64>) {
     let scales = bytes[..128].chunks(2).map(|two| bf16(u16::from_le_bytes([two[0], two[1]]))).collect();
     let sign = |nibble: u8| if nibble > 7 { i32::from(nibble) - 16 } else { i32::from(nibble) };
     let codes = match codec {

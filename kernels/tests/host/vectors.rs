@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use kernels::{Codec, Header, OuterStep, Term, VERSION, apply, decode, encode, seal, state_hash};
+use kernels::{
+    Codec, Header, OuterStep, Term, VERSION, apply, archive, decode, encode, seal, seal_archive, state_hash,
+};
 
 use crate::cases::{Kind, values};
 
@@ -36,6 +38,9 @@ fn has_body(input: &str, codec: Codec) -> bool {
     input != "two" || codec.is_sparse()
 }
 
+/// Whose archives are there too: every codec on a padded chunk and on a few elements, the sparse ones on two chunks.
+const ARCHIVED: [&str; 3] = ["b", "tail", "two"];
+
 fn bodies(files: &mut Files) -> Vec<String> {
     let mut lines = Vec::new();
     for (seed, (name, kind, len)) in INPUTS.into_iter().enumerate() {
@@ -44,12 +49,17 @@ fn bodies(files: &mut Files) -> Vec<String> {
         for codec in Codec::ALL.into_iter().filter(|&codec| has_body(name, codec)) {
             let body = encode(codec, &input).unwrap();
             let decoded = decode(codec, len, &body).unwrap();
+            let archived = archive(codec, len, &body).unwrap();
             files.insert(format!("{name}.{codec}.body"), body);
             let mut line = format!(r#"{{"input": "{name}.f32", "elements": {len}, "codec": "{codec}", "#);
             line += &format!(r#""body": "{name}.{codec}.body""#);
             if name != "two" && codec != Codec::None {
                 files.insert(format!("{name}.{codec}.decoded.f32"), floats(&decoded));
                 line += &format!(r#", "decoded": "{name}.{codec}.decoded.f32""#);
+            }
+            if ARCHIVED.contains(&name) {
+                files.insert(format!("{name}.{codec}.archive"), archived);
+                line += &format!(r#", "archive": "{name}.{codec}.archive""#);
             }
             lines.push(line + "}");
         }
@@ -99,10 +109,11 @@ fn payload(files: &mut Files) -> String {
         worker: field(0xc0),
     };
     let bytes = seal(&header, &files["tail.topk64-q2.body"]);
+    files.insert("payload.cta".into(), seal_archive(&header, &files["tail.topk64-q2.body"]).unwrap());
     let hash = blake3_of(&bytes);
     files.insert("payload.ctg".into(), bytes);
     format!(
-        r#"{{"file": "payload.ctg", "blake3": "{hash}", "version": {VERSION}, "codec": "{}", "stage": 1, "stages": 3, "elements": 40, "round": {}, "tokens": 61440, "layout_hash": "{}", "base_hash": "{}", "session": "{}", "worker": "{}", "body": "tail.topk64-q2.body"}}"#,
+        r#"{{"file": "payload.ctg", "archive": "payload.cta", "blake3": "{hash}", "version": {VERSION}, "codec": "{}", "stage": 1, "stages": 3, "elements": 40, "round": {}, "tokens": 61440, "layout_hash": "{}", "base_hash": "{}", "session": "{}", "worker": "{}", "body": "tail.topk64-q2.body"}}"#,
         header.codec,
         header.round,
         hex(&header.layout_hash),

@@ -166,7 +166,11 @@ pub enum CodecCommand {
     Encode(CodecEncodeArgs),
     /// Decode a payload file into a safetensors file.
     Decode(CodecDecodeArgs),
-    /// Say what a payload file holds.
+    /// Keep a payload in fewer bytes, to be restored bit for bit.
+    Archive(CodecArchiveArgs),
+    /// Restore a payload from its archive.
+    Restore(CodecRestoreArgs),
+    /// Say what a payload file or its archive holds.
     Inspect(CodecInspectArgs),
 }
 
@@ -207,11 +211,39 @@ pub struct CodecDecodeArgs {
     pub output: OutputArgs,
 }
 
+/// Arguments of `codec archive`.
+#[derive(Args, Clone, Debug)]
+pub struct CodecArchiveArgs {
+    /// The payload file.
+    #[arg(value_name = "FILE.ctg")]
+    pub input: PathBuf,
+    /// The archive to write.
+    #[arg(long, value_name = "FILE.cta")]
+    pub out: PathBuf,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
+/// Arguments of `codec restore`.
+#[derive(Args, Clone, Debug)]
+pub struct CodecRestoreArgs {
+    /// The archive.
+    #[arg(value_name = "FILE.cta")]
+    pub input: PathBuf,
+    /// The payload file to write.
+    #[arg(long, value_name = "FILE.ctg")]
+    pub out: PathBuf,
+    /// The form of the output.
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// Arguments of `codec inspect`.
 #[derive(Args, Clone, Debug)]
 pub struct CodecInspectArgs {
-    /// The payload file.
-    #[arg(value_name = "FILE.ctg")]
+    /// The payload file or its archive.
+    #[arg(value_name = "FILE.ctg|FILE.cta")]
     pub input: PathBuf,
     /// The form of the output.
     #[command(flatten)]
