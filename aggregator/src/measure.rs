@@ -246,9 +246,10 @@ impl<'a> Frame<'a> {
         clip: u32,
         batch: &Batch,
     ) -> Result<Vec<f64>, MeasureError> {
-        let mut theta = self.context.state.theta.clone();
+        let state = &self.context.state.theta;
+        let mut theta = vec![0.0; state.len()];
         let term = Term { body, weight: 1, clip };
-        if kernels::apply(self.codec, &mut theta, &[term], &HALF_STEP).is_err() {
+        if kernels::apply_into(self.codec, state, &[term], &HALF_STEP, &mut theta).is_err() {
             // A step out of the range of numbers is as bad as a step can be.
             return Ok(vec![LOSS_MAX; batch.sequences]);
         }

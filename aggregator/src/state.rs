@@ -182,7 +182,11 @@ impl OuterRule {
         self.check(state)?;
         if terms.iter().any(|term| term.weight > 0) {
             match self.exchange {
-                Exchange::PseudoGradient => kernels::apply(codec, &mut state.theta, terms, &self.step)?,
+                Exchange::PseudoGradient => {
+                    let mut next = vec![0.0; state.theta.len()];
+                    kernels::apply_into(codec, &state.theta, terms, &self.step, &mut next)?;
+                    state.theta = next;
+                }
                 Exchange::Gradient => self.apply_gradient(codec, state, terms)?,
             }
         }

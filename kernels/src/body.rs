@@ -10,7 +10,7 @@ use crate::chunk::plain;
 use crate::chunk::select::Selection;
 use crate::chunk::topk::{self, Entries, Shape};
 use crate::codec::{BLOCK, BLOCKS, real_elements};
-use crate::{CHUNK, Codec, DecodeError, EncodeError};
+use crate::{CHUNK, Codec, DecodeError, EncodeError, Rounding};
 
 /// Chunks that a thread takes at least: some tens of microseconds of work.
 pub(crate) const CHUNKS_PER_TASK: usize = 16;
@@ -36,11 +36,35 @@ impl Form {
     }
 }
 
-/// The body of `values` under `codec`. [elements] → `codec.body_bytes(elements)` bytes.
+/// Buffers of one thread.
+pub(crate) struct Scratch {
+    /// A chunk's values, padded.
+    pub(crate) values: [f32; CHUNK],
+    /// What is left of them.
+    pub(crate) rest: [f32; CHUNK],
+    pub(crate) selection: Selection,
+}
+
+impl Scratch {
+    /// Zeroed buffers.
+    pub(crate) fn new() -> Box<Self> {
+        Box::new(Self { values: [0.0; CHUNK], rest: [0.0; CHUNK], selection: Selection::new() })
+    }
+}
+
+/// The body of `values` under `codec`, quotients rounded to nearest. [elements] → `codec.body_bytes(elements)` bytes.
 ///
 /// # Errors
 /// The first NaN or infinity.
 pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
+    encode_rounded(codec, Rounding::Nearest, values)
+}
+
+/// As [`encode`], with the quotients of a dense codec rounded as asked.
+///
+/// # Errors
+/// The first NaN or infinity.
+pub fn encode_rounded(codec: Codec, rounding: Rounding, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
     let mut body = vec![0; codec.body_bytes(values.len())];
     let form = Form::of(codec);
     let fault = body
@@ -48,8 +72,9 @@ pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
         .zip(values.par_chunks(CHUNK))
         .with_min_len(CHUNKS_PER_TASK)
         .enumerate()
-        .map_init(Selection::new, |selection, (chunk, (bytes, values))| {
-            encode_chunk(form, values, selection, bytes).map(|index| chunk * CHUNK + index)
+        .map_init(Scratch::new, |scratch, (chunk, (bytes, values))| {
+            let index = encode_chunk(form, rounding, chunk, values, scratch, bytes)?;
+            Some(chunk * CHUNK + index)
         })
         .flatten_iter()
         .min();
@@ -60,16 +85,31 @@ pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
 }
 
 /// Encodes one chunk, or says which of its elements is not finite.
-fn encode_chunk(form: Form, values: &[f32], selection: &mut Selection, bytes: &mut [u8]) -> Option<usize> {
-    let fault = plain::first_non_finite(values.iter().copied());
-    if fault.is_none() {
-        match form {
-            Form::Sparse(shape) => topk::encode(shape, values, selection, bytes),
-            Form::Dense(width) => dense::encode(width, values, bytes),
-            Form::Plain => plain::encode(values, bytes),
+fn encode_chunk(
+    form: Form,
+    rounding: Rounding,
+    number: usize,
+    values: &[f32],
+    scratch: &mut Scratch,
+    bytes: &mut [u8],
+) -> Option<usize> {
+    let padded = match values.first_chunk::<CHUNK>() {
+        Some(whole) => whole,
+        None => {
+            scratch.values[..values.len()].copy_from_slice(values);
+            scratch.values[values.len()..].fill(0.0);
+            &scratch.values
         }
-    }
-    fault
+    };
+    let finite = match form {
+        Form::Sparse(shape) => topk::encode(shape, padded, values.len(), &mut scratch.selection, bytes),
+        Form::Dense(width) => dense::encode(width, padded, rounding, (number * BLOCKS) as u64, bytes, None),
+        Form::Plain => {
+            plain::encode(values, bytes);
+            false
+        }
+    };
+    if finite { None } else { plain::first_non_finite(values.iter().copied()) }
 }
 
 /// Refuses every body that no encoder of the format writes, in constant extra memory.
@@ -121,17 +161,18 @@ pub fn subtract(codec: Codec, body: &[u8], residual: &mut [f32]) -> Result<(), D
     for_each_value(codec, body, residual, |target, value| *target -= value)
 }
 
-fn check_length(codec: Codec, elements: usize, body: &[u8]) -> Result<(), DecodeError> {
+/// Refuses a body of another length than codec and elements imply.
+pub(crate) fn check_length(codec: Codec, elements: usize, body: &[u8]) -> Result<(), DecodeError> {
     let expected = codec.body_bytes(elements);
     if body.len() == expected { Ok(()) } else { Err(DecodeError::WrongLength { expected, found: body.len() }) }
 }
 
 /// Calls `merge` for every value that a body of the right length sends.
-fn for_each_value(
+pub(crate) fn for_each_value<T: Send>(
     codec: Codec,
     body: &[u8],
-    targets: &mut [f32],
-    merge: impl Fn(&mut f32, f32) + Sync,
+    targets: &mut [T],
+    merge: impl Fn(&mut T, f32) + Sync,
 ) -> Result<(), DecodeError> {
     let form = Form::of(codec);
     let fault = targets
@@ -145,12 +186,12 @@ fn for_each_value(
     fault.map_or(Ok(()), |(_, error)| Err(error))
 }
 
-fn merge_chunk(
+fn merge_chunk<T>(
     form: Form,
     bytes: &[u8],
-    targets: &mut [f32],
+    targets: &mut [T],
     chunk: usize,
-    merge: &impl Fn(&mut f32, f32),
+    merge: &impl Fn(&mut T, f32),
 ) -> Result<(), DecodeError> {
     match form {
         Form::Sparse(shape) => {

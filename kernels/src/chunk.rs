@@ -4,6 +4,9 @@
 
 pub(crate) mod bits;
 pub(crate) mod dense;
+mod index_work;
 pub(crate) mod plain;
 pub(crate) mod select;
 pub(crate) mod topk;
+
+pub(crate) use index_work::index_work;

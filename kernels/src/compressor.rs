@@ -1,15 +1,16 @@
 //! A worker's residual: what it has learned and not yet said, on the host or on a device.
 //!
 //! Invariants:
-//! - [`Compressor::encode`] never changes the residual. The sum that a body was taken from is kept until the verdict, and
-//!   only [`Compressor::settle`] turns it into the next residual.
-//! - A contribution that is accepted leaves with e − v; one that is left out of a committed round stays whole in the
-//!   residual; after an abandoned round the residual is what it was, since the same work is done again.
+//! - [`Compressor::encode`] never changes the residual. What a body leaves over is written beside it in the same pass and
+//!   waits for the verdict; only [`Compressor::settle`] turns it into the next residual.
+//! - A contribution that is accepted leaves e − v, with nothing more to compute; one that is left out of a committed round
+//!   goes back into the residual ([`restore`](crate::restore)); after an abandoned round the residual is what it was,
+//!   since the same work is done again.
 //! - A residual stays where it was made; vectors that come from elsewhere are brought to it.
 
 mod place;
 
-use crate::{Codec, DecodeError, EncodeError};
+use crate::{Codec, DecodeError, EncodeError, Rounding};
 use place::Place;
 
 /// Why a residual cannot be used as asked.
@@ -40,51 +41,57 @@ pub enum CompressorError {
     },
 }
 
-/// What a restart needs of a residual. All [elements].
-#[derive(Clone, Debug, PartialEq)]
-pub struct Saved {
-    /// The residual e.
-    pub residual: Vec<f32>,
-    /// While a contribution awaits its verdict, the sum that it was taken from.
-    pub accumulated: Option<Vec<f32>>,
-}
-
 /// The residual of one worker.
 #[derive(Clone, Debug)]
 pub struct Compressor {
     elements: usize,
     beta: f32,
+    rounding: Rounding,
     residual: Place,
-    accumulated: Option<Place>,
+    /// What the contribution that awaits its verdict leaves over.
+    left: Option<Place>,
+    /// Memory of an earlier residual.
+    spare: Option<Place>,
 }
 
 impl Compressor {
     /// A zero residual on the host for so many elements, decayed by `beta` a round.
     #[must_use]
     pub fn new(elements: usize, beta: f32) -> Self {
-        Self { elements, beta, residual: Place::Host(vec![0.0; elements]), accumulated: None }
+        Self::at(Place::Host(vec![0.0; elements]), elements, beta)
     }
 
     /// A zero residual on a device.
     #[cfg(feature = "cube")]
     #[must_use]
     pub fn on_device(elements: usize, beta: f32, device: &burn::tensor::Device) -> Self {
-        let residual = Place::Device(burn::tensor::Tensor::zeros([elements], (device, burn::tensor::DType::F32)));
-        Self { elements, beta, residual, accumulated: None }
+        let residual = burn::tensor::Tensor::zeros([elements], (device, burn::tensor::DType::F32));
+        Self::at(Place::Device(residual), elements, beta)
+    }
+
+    fn at(residual: Place, elements: usize, beta: f32) -> Self {
+        Self { elements, beta, rounding: Rounding::Nearest, residual, left: None, spare: None }
+    }
+
+    /// How the quotients of dense codecs are rounded from now on; to nearest unless told otherwise, since error feedback
+    /// says later what rounding keeps back.
+    pub fn round(&mut self, rounding: Rounding) {
+        self.rounding = rounding;
     }
 
     /// Accumulates β·e + (base − local) and encodes it; the residual waits for the verdict. Both [elements].
     ///
-    /// A second call before the verdict replaces the first one's sum.
+    /// A second call before the verdict replaces what the first one left.
     ///
     /// # Errors
     /// A vector of another length, or a device that fails; a NaN or an infinity. Nothing is pending afterwards.
     pub fn encode(&mut self, codec: Codec, base: &[f32], local: &[f32]) -> Result<Vec<u8>, CompressorError> {
         self.check(base.len())?;
         self.check(local.len())?;
-        let spare = self.accumulated.take();
-        let sum = self.residual.accumulate(base, local, self.beta, spare);
-        self.pend(codec, sum)
+        let spare = self.left.take().or_else(|| self.spare.take());
+        let (body, left) = self.residual.compress((codec, self.rounding), base, local, self.beta, spare)?;
+        self.left = Some(left);
+        Ok(body)
     }
 
     /// As [`Compressor::encode`], from tensors; on one device with the residual nothing is copied. Both [elements].
@@ -100,9 +107,10 @@ impl Compressor {
     ) -> Result<Vec<u8>, CompressorError> {
         self.check(base.dims()[0])?;
         self.check(local.dims()[0])?;
-        self.accumulated = None;
-        let sum = self.residual.accumulate_tensors(base, local, self.beta)?;
-        self.pend(codec, sum)
+        self.left = None;
+        let (body, left) = self.residual.compress_tensors((codec, self.rounding), base, local, self.beta)?;
+        self.left = Some(left);
+        Ok(body)
     }
 
     /// The verdict of a committed round on the pending contribution.
@@ -110,45 +118,40 @@ impl Compressor {
     /// # Errors
     /// Nothing is pending, or `body` does not decode; the contribution is then still pending.
     pub fn settle(&mut self, codec: Codec, body: &[u8], accepted: bool) -> Result<(), CompressorError> {
-        let sum = self.accumulated.as_mut().ok_or(CompressorError::NothingPending)?;
+        let left = self.left.as_mut().ok_or(CompressorError::NothingPending)?;
         if accepted {
-            sum.subtract(codec, body)?;
+            crate::validate(codec, self.elements, body)?;
+        } else {
+            left.restore(codec, body)?;
         }
-        std::mem::swap(&mut self.residual, sum);
-        self.accumulated = None;
+        if let Some(left) = self.left.take() {
+            self.spare = Some(std::mem::replace(&mut self.residual, left));
+        }
         Ok(())
     }
 
     /// Forgets the pending contribution, as after an abandoned round: the residual is what it was before.
     pub fn abandon(&mut self) {
-        self.accumulated = None;
+        self.spare = self.left.take().or_else(|| self.spare.take());
     }
 
-    /// The residual and the pending sum, for a restart.
+    /// The residual, for a restart; what is pending is no part of it. → [elements]
     ///
     /// # Errors
     /// A device that fails.
-    pub fn save(&self) -> Result<Saved, CompressorError> {
-        let accumulated = self.accumulated.as_ref().map(Place::read).transpose()?;
-        Ok(Saved { residual: self.residual.read()?, accumulated })
+    pub fn save(&self) -> Result<Vec<f32>, CompressorError> {
+        self.residual.read()
     }
 
-    /// Puts back what [`Compressor::save`] gave.
+    /// Puts back what [`Compressor::save`] gave; nothing is pending then. [elements]
     ///
     /// # Errors
     /// A vector of another length; nothing is changed then.
-    pub fn load(&mut self, saved: Saved) -> Result<(), CompressorError> {
-        self.check(saved.residual.len())?;
-        saved.accumulated.as_ref().map_or(Ok(()), |sum| self.check(sum.len()))?;
-        self.accumulated = saved.accumulated.map(|sum| self.residual.like(sum));
-        self.residual = self.residual.like(saved.residual);
+    pub fn load(&mut self, residual: Vec<f32>) -> Result<(), CompressorError> {
+        self.check(residual.len())?;
+        self.residual = self.residual.like(residual);
+        self.abandon();
         Ok(())
-    }
-
-    fn pend(&mut self, codec: Codec, sum: Place) -> Result<Vec<u8>, CompressorError> {
-        let body = sum.encode(codec)?;
-        self.accumulated = Some(sum);
-        Ok(body)
     }
 
     fn check(&self, found: usize) -> Result<(), CompressorError> {

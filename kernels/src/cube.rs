@@ -2,9 +2,10 @@
 //!
 //! Invariants:
 //! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits and
-//!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only [`accumulate`], local
-//!   state on which no one has to agree, is left to the device's floats.
-//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word of an outer step.
+//!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only what a
+//!   residual becomes, local state on which no one has to agree, is left to the device's floats.
+//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word of
+//!   an outer step.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
 mod compress;
@@ -29,7 +30,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::aggregate::Plan;
 use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
-pub use compress::{Rounding, compress, compress_within, encode};
+pub use compress::{compress, compress_within, encode};
 pub use dot::{dot_sum, dot_sum_within};
 use extension::KernelOps;
 use launch::Aggregate;
@@ -37,12 +38,6 @@ pub use launch::Limits;
 
 /// Elements that a kernel can count: indices are 32 bits, with room for the last cube.
 const ELEMENTS_MAX: usize = 1 << 31;
-
-/// e ← β·e + (base − local), in the device's floats. All [elements].
-#[must_use]
-pub fn accumulate(residual: Tensor<1>, base: Tensor<1>, local: Tensor<1>, beta: f32) -> Tensor<1> {
-    residual * beta + (base - local)
-}
 
 /// θ ← θ − α/256 · mean of the terms, as [`crate::apply`] does it. [elements] → [elements]
 ///
@@ -131,11 +126,11 @@ fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<
     if on_host(&residual) || codec == Codec::None || elements == 0 {
         let device = residual.device();
         let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
-        // −(−e − v) is e + v, and negation is exact.
-        let negate = |values: &mut [f32]| values.iter_mut().filter(|_| add).for_each(|value| *value = -*value);
-        negate(&mut values);
-        crate::subtract(codec, body, &mut values)?;
-        negate(&mut values);
+        if add {
+            crate::restore(codec, body, &mut values)?;
+        } else {
+            crate::subtract(codec, body, &mut values)?;
+        }
         return Ok(upload(values, &device).cast(dtype));
     }
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;

@@ -261,6 +261,14 @@ pub enum DecodeError {
         /// The element in the chunk.
         index: usize,
     },
+    /// More contributions than a scan's sums hold.
+    #[error("{found} contributions are more than one scan takes, {limit}")]
+    TooManyMembers {
+        /// Contributions.
+        found: usize,
+        /// The most that a scan takes.
+        limit: usize,
+    },
     /// Nothing of the payload: the device failed, or the tensor is not what the kernels take.
     #[error("device: {reason}")]
     Device {

@@ -1,19 +1,20 @@
 //! The hash of a state.
 
-/// Elements converted at a time: enough for BLAKE3's widest path, small beside the state.
-const PIECE: usize = 1 << 14;
+/// Elements converted at a time: enough for every core to have a part of BLAKE3's tree, small beside the state.
+const PIECE: usize = 1 << 18;
 
 /// BLAKE3 of `theta` as little-endian f32, followed by the outer optimiser's buffers in their order.
 #[must_use]
 pub fn state_hash(theta: &[f32], buffers: &[&[f32]]) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
-    let mut bytes = vec![[0; 4]; PIECE];
+    let longest = std::iter::once(&theta).chain(buffers).map(|vector| vector.len()).max();
+    let mut bytes = vec![[0; 4]; longest.unwrap_or(0).min(PIECE)];
     for vector in std::iter::once(&theta).chain(buffers) {
         for piece in vector.chunks(PIECE) {
             for (bytes, value) in bytes.iter_mut().zip(piece) {
                 *bytes = value.to_le_bytes();
             }
-            hasher.update(bytes[..piece.len()].as_flattened());
+            hasher.update_rayon(bytes[..piece.len()].as_flattened());
         }
     }
     *hasher.finalize().as_bytes()

@@ -1,7 +1,7 @@
 //! Magnitudes as exact integers: f32 and bf16 taken apart, rationals rounded to bf16, bf16 turned into fixed point.
 //!
 //! Invariant: no float operation here. A finite f32 is `significand · 2^(exponent − 150)` and a finite bf16 is
-//! `significand · 2^(exponent − 134)`, where the exponent of a subnormal counts as 1. Rounding is to nearest, ties to
+//! `significand · 2^(exponent − 134)`, where the exponent of a subnormal counts as 1. Toward is to nearest, ties to
 //! even, once.
 
 /// Bits of an f32's magnitude.
@@ -19,8 +19,11 @@ pub(crate) const BF16_FLOOR: u16 = 27 << 7;
 /// Fraction bits of the fixed-point form: the largest magnitude of a chunk or block lies below 2^18.
 pub(crate) const FRACTION_BITS: i32 = 18;
 
+/// Adding and subtracting this rounds an f64 of small magnitude to an integer, to nearest, ties to even.
+pub(crate) const ROUNDER: f64 = 6_755_399_441_055_744.0;
+
 /// Exponent and significand of a finite f32's magnitude bits.
-#[inline]
+#[inline(always)]
 pub(crate) const fn parts(magnitude: u32) -> (u32, u32) {
     let exponent = magnitude >> 23;
     let fraction = magnitude & 0x007f_ffff;
@@ -28,7 +31,7 @@ pub(crate) const fn parts(magnitude: u32) -> (u32, u32) {
 }
 
 /// Exponent and significand of a finite bf16 that is not negative.
-#[inline]
+#[inline(always)]
 pub(crate) const fn bf16_parts(bits: u16) -> (u32, u32) {
     let exponent = (bits >> 7) as u32;
     let fraction = (bits & 0x7f) as u32;
@@ -36,13 +39,13 @@ pub(crate) const fn bf16_parts(bits: u16) -> (u32, u32) {
 }
 
 /// The f32 that a bf16 stands for.
-#[inline]
+#[inline(always)]
 pub(crate) const fn bf16_to_f32(bits: u16) -> f32 {
     f32::from_bits((bits as u32) << 16)
 }
 
 /// The significand of a magnitude, shifted down to the exponent `top` of the chunk's largest and truncated.
-#[inline]
+#[inline(always)]
 pub(crate) const fn aligned(magnitude: u32, top: u32) -> u32 {
     let (exponent, significand) = parts(magnitude);
     let shift = top - exponent;
@@ -51,7 +54,7 @@ pub(crate) const fn aligned(magnitude: u32, top: u32) -> u32 {
 
 /// Which way a rational is rounded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Rounding {
+pub(crate) enum Toward {
     /// To nearest, ties to even.
     Nearest,
     /// Away from zero, so that nothing exceeds the result.
@@ -61,7 +64,8 @@ pub(crate) enum Rounding {
 /// `sum / count · 2^(top − 150)` as bf16: 8 significant bits, fewer where bf16 is subnormal, saturated at its largest.
 ///
 /// `sum` holds at most 256 aligned significands and `count` is 1…256, so all of it fits 32 bits.
-pub(crate) fn bf16_of_ratio(sum: u32, count: u32, top: u32, rounding: Rounding) -> u16 {
+#[inline]
+pub(crate) fn bf16_of_ratio(sum: u32, count: u32, top: u32, rounding: Toward) -> u16 {
     if sum == 0 {
         return 0;
     }
@@ -69,8 +73,8 @@ pub(crate) fn bf16_of_ratio(sum: u32, count: u32, top: u32, rounding: Rounding) 
     let unit = (floor_log2(sum, count) - 7).max(17 - top as i32);
     let (numerator, denominator) = if unit >= 0 { (sum, count << unit) } else { (sum << -unit, count) };
     let rounded = match rounding {
-        Rounding::Nearest => divide_to_nearest(numerator, denominator),
-        Rounding::Up => numerator.div_ceil(denominator),
+        Toward::Nearest => divide_to_nearest(numerator, denominator),
+        Toward::Up => numerator.div_ceil(denominator),
     };
     // A significand of 256 carries into the exponent by itself.
     let exponent = unit + top as i32 - 16;
@@ -79,7 +83,7 @@ pub(crate) fn bf16_of_ratio(sum: u32, count: u32, top: u32, rounding: Rounding) 
 }
 
 /// `numerator / denominator`, to nearest, ties to even.
-#[inline]
+#[inline(always)]
 pub(crate) const fn divide_to_nearest(numerator: u32, denominator: u32) -> u32 {
     let quotient = numerator / denominator;
     let remainder = numerator % denominator;
@@ -88,7 +92,7 @@ pub(crate) const fn divide_to_nearest(numerator: u32, denominator: u32) -> u32 {
 }
 
 /// `value / 2^shift`, to nearest, ties to even, for values below 2^31.
-#[inline]
+#[inline(always)]
 pub(crate) const fn shift_to_nearest(value: u32, shift: u32) -> u32 {
     if shift == 0 {
         return value;
@@ -101,7 +105,7 @@ pub(crate) const fn shift_to_nearest(value: u32, shift: u32) -> u32 {
 }
 
 /// 2^`exponent` as f32, for exponents of normal numbers.
-#[inline]
+#[inline(always)]
 pub(crate) const fn power_of_two(exponent: i32) -> f32 {
     f32::from_bits(((exponent + 127) as u32) << 23)
 }

@@ -1,22 +1,18 @@
 //! The outer step: the mean of the terms off the state, by one f32 subtraction an element.
 //!
-//! Invariants: terms are validated and the outcome is known to be finite before the first element changes, so an error
-//! leaves the state as it was. Codecs other than `none` give the same bits in any order of the terms.
+//! Invariants: the next state is written beside the one it is made from, so an error leaves that as it was, and proving and
+//! applying take one pass together. Codecs other than `none` give the same bits in any order of the terms.
 
 use rayon::prelude::*;
 
-use crate::aggregate::{Plan, Sums, TERMS_MAX, Term};
-use crate::body::{CHUNKS_PER_TASK, Form, validate};
-use crate::chunk::{dense, plain, topk::Shape};
-use crate::codec::BLOCKS;
-use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
+use crate::aggregate::{Plan, TERMS_MAX, Term};
+use crate::body::{CHUNKS_PER_TASK, Form, check_length, validate};
+use crate::chunk::plain;
+use crate::sums::{self, Chunk, Sums};
 use crate::{ApplyError, CHUNK, Codec};
 
 /// The largest α: the whole mean is applied.
 pub const ALPHA_MAX: u32 = 256;
-
-/// Magnitude bits of 2^126: below it on both sides no difference overflows.
-const SAFE_BITS: u32 = 253 << 23;
 
 /// The round's integers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,45 +46,109 @@ impl OuterStep {
     }
 }
 
-/// θ ← θ − α/256 · mean of the terms, exactly as `FORMAT.md` says. [elements]
+/// `next` ← θ − α/256 · mean of the terms, exactly as `FORMAT.md` says. Both [elements]
+///
+/// One pass: θ and every body are read once and the next state is written once.
 ///
 /// # Errors
 /// A weight, clip, α or ρ out of its range, too many terms, a body that does not decode, a state that is not finite or
-/// would not be. The state is then as it was.
+/// would not be, named in this order. `next` means nothing then.
+///
+/// # Panics
+/// When the two states differ in length, which is a fault of the caller.
+pub fn apply_into(
+    codec: Codec,
+    theta: &[f32],
+    terms: &[Term<'_>],
+    step: &OuterStep,
+    next: &mut [f32],
+) -> Result<(), ApplyError> {
+    assert_eq!(theta.len(), next.len(), "one length for the states");
+    let plan = checked_plan(codec, theta.len(), terms, step)?;
+    let states = theta.par_chunks(CHUNK).map(Some).zip(next.par_chunks_mut(CHUNK));
+    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, theta, terms, next)) }
+}
+
+/// θ ← θ − α/256 · mean of the terms, as [`apply_into`]. [elements]
+///
+/// # Errors
+/// As [`apply_into`]; the state is then as it was.
 pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterStep) -> Result<(), ApplyError> {
-    let plan = plan(codec, theta.len(), terms, step)?;
-    let largest = check_state(theta)?;
-    if largest >= SAFE_BITS || !is_small(codec, &plan) {
-        check_overflow(codec, theta, &plan)?;
-    }
-    theta.par_chunks_mut(CHUNK).with_min_len(CHUNKS_PER_TASK).enumerate().try_for_each_init(
-        Sums::new,
-        |sums, (chunk, theta)| {
-            let real = theta.len();
-            each_difference(codec, &plan, (chunk, real), sums, &mut |index, value| theta[index] -= value)
-        },
-    )
+    let mut next = vec![0.0; theta.len()];
+    apply_into(codec, theta, terms, step, &mut next)?;
+    theta.copy_from_slice(&next);
+    Ok(())
 }
 
 /// The plain weighted mean of the terms, for `exchange = "gradient"`. → [elements]
 ///
 /// # Errors
-/// As [`apply`].
+/// As [`apply_into`].
 pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<Vec<f32>, ApplyError> {
-    let plan = plan(codec, elements, terms, &OuterStep::MEAN)?;
+    let plan = checked_plan(codec, elements, terms, &OuterStep::MEAN)?;
     let mut mean = vec![0.0; elements];
-    mean.par_chunks_mut(CHUNK).with_min_len(CHUNKS_PER_TASK).enumerate().try_for_each_init(
-        Sums::new,
-        |sums, (chunk, mean)| {
-            let real = mean.len();
-            each_difference(codec, &plan, (chunk, real), sums, &mut |index, value| mean[index] = value)
-        },
-    )?;
-    Ok(mean)
+    let states = mean.par_chunks_mut(CHUNK).map(|mean| (None, mean));
+    if fold(codec, &plan, states) { Ok(mean) } else { Err(find_fault(codec, &[], terms, &mean)) }
 }
 
-/// Checks everything but the state: the terms that count, with their integers.
+/// The outer step of every chunk, from its state before to the one after. Whether all was well.
+fn fold<'a>(
+    codec: Codec,
+    plan: &Plan<'_>,
+    states: impl IndexedParallelIterator<Item = (Option<&'a [f32]>, &'a mut [f32])>,
+) -> bool {
+    let form = Form::of(codec);
+    states
+        .with_min_len(CHUNKS_PER_TASK)
+        .enumerate()
+        .map_init(Sums::new, |sums, (number, (theta, next))| {
+            let mut chunk = Chunk { number, theta, next };
+            match form {
+                _ if plan.terms.is_empty() => sums::keep(&mut chunk),
+                Form::Sparse(shape) => sums::sparse(shape, plan, sums, &mut chunk),
+                Form::Dense(width) => sums::dense(width, plan, &mut chunk),
+                Form::Plain => sums::plain(plan, sums, &mut chunk),
+            }
+        })
+        .reduce(|| true, |all, one| all & one)
+}
+
+/// The fault of a pass that failed. The slow path: everything is looked at again in the order of the errors.
+fn find_fault(codec: Codec, theta: &[f32], terms: &[Term<'_>], next: &[f32]) -> ApplyError {
+    if let Err(error) = validate_terms(codec, next.len(), terms) {
+        return error;
+    }
+    if let Some(index) = plain::first_non_finite(theta.iter().copied()) {
+        return ApplyError::NonFiniteState { index };
+    }
+    let index = plain::first_non_finite(next.iter().copied());
+    ApplyError::Overflow { index: index.unwrap_or(0) }
+}
+
+/// Checks everything but the state: the terms that count, all of them valid, with their integers.
 pub(crate) fn plan<'a>(
+    codec: Codec,
+    elements: usize,
+    terms: &[Term<'a>],
+    step: &OuterStep,
+) -> Result<Plan<'a>, ApplyError> {
+    let plan = checked_plan(codec, elements, terms, step)?;
+    validate_terms(codec, elements, terms)?;
+    Ok(plan)
+}
+
+fn counted<'a, 't>(terms: &'t [Term<'a>]) -> impl Iterator<Item = (usize, &'t Term<'a>)> {
+    terms.iter().enumerate().filter(|(_, term)| term.weight > 0)
+}
+
+fn validate_terms(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<(), ApplyError> {
+    counted(terms).try_for_each(|(term, Term { body, .. })| {
+        validate(codec, elements, body).map_err(|source| ApplyError::Decode { term, source })
+    })
+}
+
+/// The plan of terms whose ranges and lengths are right; what their bodies hold is not looked at.
+fn checked_plan<'a>(
     codec: Codec,
     elements: usize,
     terms: &[Term<'a>],
@@ -96,114 +156,17 @@ pub(crate) fn plan<'a>(
 ) -> Result<Plan<'a>, ApplyError> {
     step.check()?;
     terms.iter().enumerate().try_for_each(|(index, term)| term.check(index))?;
-    let counted = || terms.iter().enumerate().filter(|(_, term)| term.weight > 0);
-    if counted().count() > TERMS_MAX {
-        return Err(ApplyError::TooManyTerms { found: counted().count(), limit: TERMS_MAX });
+    let found = counted(terms).count();
+    if found > TERMS_MAX {
+        return Err(ApplyError::TooManyTerms { found, limit: TERMS_MAX });
     }
-    for (term, Term { body, .. }) in counted() {
-        validate(codec, elements, body).map_err(|source| ApplyError::Decode { term, source })?;
+    for (term, Term { body, .. }) in counted(terms) {
+        check_length(codec, elements, body).map_err(|source| ApplyError::Decode { term, source })?;
     }
-    let weight_sum = counted().map(|(_, term)| term.weight).sum();
+    let weight_sum = counted(terms).map(|(_, term)| term.weight).sum();
     Ok(Plan {
-        terms: counted().map(|(_, term)| (term.body, term.weight, step.alpha * term.clip)).collect(),
+        terms: counted(terms).map(|(_, term)| (term.body, term.weight, step.alpha * term.clip)).collect(),
         divisor_min: step.divisor_min(weight_sum),
         weight_sum,
     })
-}
-
-/// Calls `emit(index in the chunk, what to subtract)` for the elements of a chunk that change.
-fn each_difference(
-    codec: Codec,
-    plan: &Plan<'_>,
-    (chunk, real): (usize, usize),
-    sums: &mut Sums,
-    emit: &mut impl FnMut(usize, f32),
-) -> Result<(), ApplyError> {
-    if plan.terms.is_empty() {
-        return Ok(());
-    }
-    let size = codec.chunk_bytes();
-    let bytes = |body: &[u8]| -> std::ops::Range<usize> { chunk * size..((chunk + 1) * size).min(body.len()) };
-    match Form::of(codec) {
-        Form::Sparse(shape) => {
-            let read = sums.sparse(shape, plan, (chunk, real), |body| &body[bytes(body)], emit);
-            read.map_err(|source| ApplyError::Decode { term: 0, source })
-        }
-        Form::Dense(width) => {
-            sums.dense(width, plan, real, |body| &body[bytes(body)], emit);
-            Ok(())
-        }
-        Form::Plain => {
-            plain_mean(plan, |body| &body[bytes(body)], real, emit);
-            Ok(())
-        }
-    }
-}
-
-/// The mean of codec `none` in f64, summed in the order of the terms; each product is exact.
-fn plain_mean<'a>(
-    plan: &Plan<'a>,
-    bytes: impl Fn(&'a [u8]) -> &'a [u8],
-    real: usize,
-    emit: &mut impl FnMut(usize, f32),
-) {
-    let mut sums = vec![0.0; real];
-    for &(body, weight, coefficient) in &plan.terms {
-        let factor = f64::from(weight * coefficient);
-        for (sum, value) in sums.iter_mut().zip(plain::values(bytes(body))) {
-            *sum += factor * f64::from(value);
-        }
-    }
-    let divisor = f64::from(plan.weight_sum) * 65_536.0;
-    sums.iter().enumerate().for_each(|(index, sum)| emit(index, (sum / divisor) as f32));
-}
-
-/// The largest magnitude bits of a state.
-fn check_state(theta: &[f32]) -> Result<u32, ApplyError> {
-    let largest = theta
-        .par_chunks(CHUNK)
-        .with_min_len(CHUNKS_PER_TASK)
-        .map(|chunk| chunk.iter().fold(0, |largest, value| largest.max(value.to_bits() & MAGNITUDE_MASK)))
-        .max();
-    let largest = largest.unwrap_or(0);
-    if largest < INFINITY_BITS {
-        return Ok(largest);
-    }
-    let index = plain::first_non_finite(theta.iter().copied()).unwrap_or(0);
-    Err(ApplyError::NonFiniteState { index })
-}
-
-/// Whether no magnitude of the plan reaches 2^126.
-fn is_small(codec: Codec, plan: &Plan<'_>) -> bool {
-    let size = codec.chunk_bytes();
-    plan.terms.iter().all(|(body, ..)| match Form::of(codec) {
-        Form::Sparse(shape) => body.chunks_exact(size).all(|chunk| sparse_is_small(shape, chunk)),
-        // A value is less than 2^7 scales.
-        Form::Dense(_) => {
-            body.chunks_exact(size).all(|chunk| (0..BLOCKS).all(|block| dense::scale(chunk, block) < (253 - 7) << 7))
-        }
-        Form::Plain => plain::values(body).all(|value| value.to_bits() & MAGNITUDE_MASK < SAFE_BITS),
-    })
-}
-
-fn sparse_is_small(shape: Shape, chunk: &[u8]) -> bool {
-    let at = shape.magnitudes_at() + 2;
-    u16::from_le_bytes([chunk[at], chunk[at + 1]]) < 253 << 7
-}
-
-/// The slow path of large numbers: computes every new element before any is changed.
-fn check_overflow(codec: Codec, theta: &[f32], plan: &Plan<'_>) -> Result<(), ApplyError> {
-    let mut sums = Sums::new();
-    for (chunk, theta) in theta.chunks(CHUNK).enumerate() {
-        let mut overflow = None;
-        each_difference(codec, plan, (chunk, theta.len()), &mut sums, &mut |index, value| {
-            if !(theta[index] - value).is_finite() {
-                overflow = Some(overflow.map_or(index, |first: usize| first.min(index)));
-            }
-        })?;
-        if let Some(index) = overflow {
-            return Err(ApplyError::Overflow { index: chunk * CHUNK + index });
-        }
-    }
-    Ok(())
 }

@@ -5,27 +5,39 @@
 
 mod dense;
 mod outer;
+mod scan;
 mod sparse;
 pub mod subtract;
 
+pub use scan::dot_sum;
+
 use crate::body::Form;
+use crate::codec::BLOCKS;
 use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
-use crate::{ApplyError, CHUNK, Codec, EncodeError, OuterStep, Term};
+use crate::{ApplyError, CHUNK, Codec, EncodeError, OuterStep, Rounding, Term};
 
 /// The body of `values`, as [`crate::encode`] must give it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
 /// # Errors
 /// The first NaN or infinity.
 pub fn encode(codec: Codec, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
+    encode_rounded(codec, Rounding::Nearest, values)
+}
+
+/// As [`crate::encode_rounded`] must give it.
+///
+/// # Errors
+/// The first NaN or infinity.
+pub fn encode_rounded(codec: Codec, rounding: Rounding, values: &[f32]) -> Result<Vec<u8>, EncodeError> {
     let bits: Vec<u32> = values.iter().map(|value| value.to_bits()).collect();
     if let Some(index) = bits.iter().position(|bits| bits & MAGNITUDE_MASK >= INFINITY_BITS) {
         return Err(EncodeError::NonFinite { index });
     }
     let mut body = Vec::with_capacity(codec.body_bytes(values.len()));
-    for chunk in bits.chunks(CHUNK) {
+    for (number, chunk) in bits.chunks(CHUNK).enumerate() {
         match Form::of(codec) {
             Form::Sparse(shape) => body.extend(sparse::encode(shape.k, chunk)),
-            Form::Dense(width) => body.extend(dense::encode(width, chunk)),
+            Form::Dense(width) => body.extend(dense::encode(width, rounding, (number * BLOCKS) as u64, chunk)),
             Form::Plain => body.extend(chunk.iter().flat_map(|bits| bits.to_le_bytes())),
         }
     }

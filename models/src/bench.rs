@@ -7,6 +7,8 @@ use crate::device::ComputeDevice;
 use crate::error::ModelError;
 use crate::files::read_bounded;
 use crate::initialize::initialize;
+use crate::layout::{Layout, TensorSpec};
+use crate::optimizer::{AdamWConfig, OptimizerState, adamw_step};
 use crate::probe::random_batch;
 use crate::trainer::{Trainer, TrainerOptions};
 
@@ -77,6 +79,33 @@ fn peak_bytes() -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").trim().parse::<u64>().ok());
     kilobytes.unwrap_or_default() * 1024
+}
+
+/// AdamW on vectors of one length, with several states to take in turn so that no cache holds them.
+pub struct AdamWBench {
+    layout: Layout,
+    states: Vec<OptimizerState>,
+    turn: usize,
+}
+
+impl AdamWBench {
+    /// Bytes that a step moves for an element: parameter, gradient and two means are read, all but the gradient written.
+    pub const BYTES_PER_ELEMENT: usize = 28;
+
+    /// So many states for one matrix of so many elements.
+    #[must_use]
+    pub fn new(elements: usize, states: usize) -> Self {
+        let matrix = TensorSpec { name: "matrix".to_owned(), shape: vec![1, elements], offset: 0 };
+        let layout = Layout { tensors: vec![matrix], elements };
+        Self { layout, states: vec![OptimizerState::new(elements); states.max(1)], turn: 0 }
+    }
+
+    /// One step with the next state. Both [elements].
+    pub fn step(&mut self, parameters: &mut [f32], gradient: &[f32]) {
+        let turn = self.turn % self.states.len();
+        self.turn += 1;
+        adamw_step(parameters, gradient, &mut self.states[turn], &AdamWConfig::default(), &self.layout, 1e-3);
+    }
 }
 
 #[cfg(test)]

@@ -35,7 +35,7 @@ pub mod tokenizer;
 pub mod trainer;
 
 pub use batch::Batch;
-pub use bench::{TrainBench, bench_train};
+pub use bench::{AdamWBench, TrainBench, bench_train};
 pub use config::{ConfigError, ModelConfig};
 pub use data::DataError;
 pub use device::{ComputeDevice, DeviceChoice, DeviceError, DeviceReport, survey};

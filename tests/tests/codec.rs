@@ -1,4 +1,4 @@
-//! `cotrain codec` on the payloads of a real run.
+//! `cotrain codec` and `cotrain bench codecs` on the payloads of a real run.
 
 #![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
 
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tests::{Place, Up, cotrain, micro, run, text};
+use worker::output::RoundCommitted;
 
 /// The header before every body, in bytes.
 const HEADER_BYTES: usize = 168;
@@ -92,6 +93,64 @@ fn what_is_no_payload_is_refused_by_name() {
         }
     }
     assert!(!Path::new("never.safetensors").exists());
+}
+
+#[test]
+fn the_codecs_are_measured_on_what_a_run_keeps() {
+    let place = Place::new();
+    let job = micro(place.path(), |job| {
+        job.train.rounds = 3;
+        job.codec.name = "none".to_owned();
+        job.codec.warmup_rounds = 0;
+    });
+    let run = place.join("run");
+    let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
+    let kept = rounds_of_one_worker(&run);
+    let arguments: Vec<&dyn AsRef<std::ffi::OsStr>> =
+        [&"bench" as &dyn AsRef<std::ffi::OsStr>, &"codecs", &"--json", &"--feedback"]
+            .into_iter()
+            .chain(kept.iter().map(|path| path as &dyn AsRef<std::ffi::OsStr>))
+            .collect();
+    let output = cotrain(&arguments);
+    assert_eq!(output.code, Some(0), "{}", output.said());
+    let rows: Vec<Value> = output.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    // Four sparse codecs in three splits and three others, in each round.
+    assert_eq!(rows.len(), 3 * (4 * 3 + 3));
+    assert_eq!(rows.iter().filter(|row| row["round"] == 2).count(), 15);
+    for row in &rows {
+        let share = |name: &str| row[name].as_f64().unwrap();
+        let (selected, lost, error) = (share("selected"), share("quantiser_loss"), share("error"));
+        assert!((error - (1.0 - selected + selected * lost)).abs() < 1e-6, "{row}");
+        assert_eq!(error == 0.0, row["codec"] == "none", "{row}");
+    }
+    let of = |split: &str, round: u64| {
+        let sought = |row: &&Value| row["codec"] == "topk64-q2" && row["split"] == split && row["round"] == round;
+        rows.iter().find(sought).unwrap()
+    };
+    for round in 1..=3 {
+        let lost = |split: &str| of(split, round)["quantiser_loss"].as_f64().unwrap();
+        assert!(lost("best") <= lost("mean"), "{} {}", lost("best"), lost("mean"));
+    }
+    let norm = |round: u64| of("mean", round)["norm"].as_f64().unwrap();
+    let alone = inspect(&kept[1])["norm"].as_f64().unwrap();
+    assert!((norm(2) / alone - 1.0).abs() > 1e-3, "what the first round left is not part of the second");
+
+    let lossy = place.join("lossy.ctg");
+    encode(&run.join("checkpoints/000003/model.safetensors"), "topk64-q2", &lossy, None);
+    let refused = cotrain(&[&"bench", &"codecs", &lossy]);
+    assert_eq!(refused.code, Some(1), "{}", refused.said());
+    assert!(refused.stderr.contains("lossy.ctg") && refused.stderr.contains("none"), "{}", refused.stderr);
+}
+
+/// The payloads of the first round's first worker, in the order of rounds.
+fn rounds_of_one_worker(run: &Path) -> Vec<PathBuf> {
+    let rounds = run::rounds(run);
+    let worker = &rounds[0].contributions[0].worker;
+    let payload = |round: &RoundCommitted| {
+        let contribution = round.contributions.iter().find(|one| one.worker == *worker).unwrap();
+        run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash))
+    };
+    rounds.iter().map(payload).collect()
 }
 
 const JSON: &str = "--output=json";

@@ -1,4 +1,4 @@
-//! What this machine does: the training step's tokens per second, the kernels beside a copy.
+//! What this machine does: the training step's tokens per second, the kernels beside a copy; what the codecs keep.
 
 use models::ModelConfig;
 use serde::Serialize;
@@ -8,6 +8,7 @@ use crate::exit::WrongUse;
 use crate::output;
 use crate::output::text::{bytes, count};
 
+pub mod codecs;
 pub mod kernels;
 
 /// One row of `bench train --json`.

@@ -12,8 +12,8 @@ use models::DeviceChoice;
 mod tools;
 
 pub use tools::{
-    BenchCommand, BenchKernelsArgs, BenchTrainArgs, CheckpointCommand, CodecCommand, CodecDecodeArgs, CodecEncodeArgs,
-    CodecInspectArgs, ConfigCommand, DoctorArgs, ExplainArgs, GenerateArgs, PlanArgs, SHARD_BYTES_MAX,
+    BenchCodecsArgs, BenchCommand, BenchKernelsArgs, BenchTrainArgs, CheckpointCommand, CodecCommand, CodecDecodeArgs,
+    CodecEncodeArgs, CodecInspectArgs, ConfigCommand, DoctorArgs, ExplainArgs, GenerateArgs, PlanArgs, SHARD_BYTES_MAX,
 };
 
 /// Train a transformer together: a swarm of workers and an aggregator that scores what they send.

@@ -62,6 +62,7 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Bench(BenchCommand::Train(arguments)) => bench::train(&arguments),
         Command::Bench(BenchCommand::Kernels(arguments)) => bench::kernels::run(&arguments),
+        Command::Bench(BenchCommand::Codecs(arguments)) => bench::codecs::run(&arguments),
         Command::Bench(BenchCommand::Compare { before, after }) => bench::kernels::compare(&before, &after),
         Command::Checkpoint(CheckpointCommand::Verify { directory, output }) => {
             checkpoint::verify(&directory, output.output)

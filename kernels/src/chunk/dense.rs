@@ -1,16 +1,19 @@
 //! The dense chunk: 64 bf16 scales, then a signed code of 8 or 4 bits for every element.
 //!
 //! Invariants: a value is `code · scale`, which f32 holds exactly; the scale is the least bf16 that reaches the block's
-//! largest magnitude with the largest code. Quotients are taken in f64: the quotient of 24 by 8 significant bits is a
-//! tie only when f64 holds it exactly, and is farther from a tie than f64's error otherwise.
+//! largest magnitude with the largest code.
 
+mod encode;
+mod sum;
+
+use super::bits;
 use super::topk::check_magnitude;
 use crate::codec::{BLOCK, BLOCKS};
-use crate::magnitude::{self, MAGNITUDE_MASK, Rounding, bf16_of_ratio, bf16_to_f32};
+use crate::magnitude::{self, Toward, bf16_of_ratio, bf16_to_f32};
+use crate::simd::vectorised;
 use crate::{CHUNK, Codec, DecodeError};
-
-/// Adding and subtracting this rounds an f64 of small magnitude to an integer, to nearest, ties to even.
-pub(crate) const ROUNDER: f64 = 6_755_399_441_055_744.0;
+pub(crate) use encode::encode;
+pub(crate) use sum::{Factors, add_fixed};
 
 /// Bytes of the scales of a chunk.
 const SCALE_BYTES: usize = 2 * BLOCKS;
@@ -66,6 +69,11 @@ impl Width {
         }
     }
 
+    /// Bytes of a chunk.
+    pub(crate) const fn chunk_bytes(self) -> usize {
+        SCALE_BYTES + BLOCKS * self.block_bytes()
+    }
+
     /// Bytes of the codes of a block.
     pub(crate) const fn block_bytes(self) -> usize {
         match self {
@@ -76,72 +84,112 @@ impl Width {
 }
 
 /// The least bf16 that reaches `magnitude` with the largest code.
+#[inline(always)]
 pub(crate) fn scale_of(width: Width, magnitude: u32) -> u16 {
     let (top, significand) = magnitude::parts(magnitude);
-    bf16_of_ratio(significand, width.largest(), top, Rounding::Up).min(width.scale_max())
-}
-
-/// Encodes the real elements of a chunk, all finite, into bytes that are zero before.
-pub(crate) fn encode(width: Width, chunk: &[f32], bytes: &mut [u8]) {
-    let (scales, codes) = bytes.split_at_mut(SCALE_BYTES);
-    let blocks = chunk.chunks(BLOCK).zip(scales.chunks_exact_mut(2));
-    for ((block, scale), codes) in blocks.zip(codes.chunks_exact_mut(width.block_bytes())) {
-        let largest = block.iter().fold(0, |largest, value| largest.max(value.to_bits() & MAGNITUDE_MASK));
-        let bits = scale_of(width, largest);
-        scale.copy_from_slice(&bits.to_le_bytes());
-        if bits != 0 {
-            encode_block(width, block, bf16_to_f32(bits), codes);
-        }
-    }
-}
-
-fn encode_block(width: Width, block: &[f32], scale: f32, codes: &mut [u8]) {
-    let mut quotients = [0i8; BLOCK];
-    let limit = f64::from(width.largest());
-    for (quotient, value) in quotients.iter_mut().zip(block) {
-        let exact = f64::from(*value) / f64::from(scale);
-        let rounded = (exact + ROUNDER) - ROUNDER;
-        *quotient = rounded.clamp(-limit, limit) as i8;
-    }
-    match width {
-        Width::Eight => codes.iter_mut().zip(quotients).for_each(|(code, q)| *code = q as u8),
-        Width::Four => {
-            for (code, pair) in codes.iter_mut().zip(quotients.chunks_exact(2)) {
-                *code = (pair[0] as u8 & 0xf) | (pair[1] as u8) << 4;
-            }
-        }
-    }
+    bf16_of_ratio(significand, width.largest(), top, Toward::Up).min(width.scale_max())
 }
 
 /// The bf16 bits of the scale of a block.
+#[inline(always)]
 pub(crate) fn scale(bytes: &[u8], block: usize) -> u16 {
     u16::from_le_bytes([bytes[2 * block], bytes[2 * block + 1]])
 }
 
 /// The codes of a block.
+#[inline(always)]
 pub(crate) fn codes(width: Width, bytes: &[u8], block: usize) -> [i8; BLOCK] {
     let field = &bytes[SCALE_BYTES + block * width.block_bytes()..][..width.block_bytes()];
     let mut codes = [0; BLOCK];
     match width {
-        Width::Eight => codes.iter_mut().zip(field).for_each(|(code, &byte)| *code = byte as i8),
+        Width::Eight => {
+            for (code, &byte) in codes.iter_mut().zip(field) {
+                *code = byte as i8;
+            }
+        }
         Width::Four => {
-            for (pair, &byte) in codes.chunks_exact_mut(2).zip(field) {
-                pair[0] = (byte << 4) as i8 >> 4;
-                pair[1] = byte as i8 >> 4;
+            for (eight, four) in codes.as_chunks_mut::<8>().0.iter_mut().zip(field.as_chunks::<4>().0) {
+                *eight = signed(bits::unpack::<4>(u64::from(u32::from_le_bytes(*four))))
+                    .to_le_bytes()
+                    .map(|byte| byte as i8);
             }
         }
     }
     codes
 }
 
+/// Eight numbers of four bits, a byte each, with their signs carried through the byte.
+#[inline(always)]
+const fn signed(nibbles: u64) -> u64 {
+    const EIGHTS: u64 = 0x0808_0808_0808_0808;
+    // (n ^ 8) − 8 in each byte; the highest bit is lent, so that none borrows from its neighbour.
+    (((nibbles ^ EIGHTS) | (EIGHTS << 4)) - EIGHTS) ^ (EIGHTS << 4)
+}
+
 /// The values of a block, exact.
+#[inline(always)]
 pub(crate) fn values(width: Width, bytes: &[u8], block: usize) -> [f32; BLOCK] {
     let scale = bf16_to_f32(scale(bytes, block));
     codes(width, bytes, block).map(|code| f32::from(code) * scale)
 }
 
+/// Whether a chunk with `real` real elements is one that an encoder writes, as a rule without a branch.
+#[inline(always)]
+pub(crate) fn is_valid(width: Width, bytes: &[u8], real: usize) -> bool {
+    let (scales, fields) = bytes.split_at(SCALE_BYTES);
+    let mut forbidden = 0;
+    for &byte in fields {
+        forbidden |= match width {
+            Width::Eight => u8::from(byte == 0x80),
+            Width::Four => u8::from(byte & 0x0f == 0x08) | u8::from(byte & 0xf0 == 0x80),
+        };
+    }
+    let (mut least, mut largest) = (u16::MAX, 0);
+    for pair in scales.as_chunks::<2>().0 {
+        let scale = u16::from_le_bytes(*pair);
+        (least, largest) = (least.min(scale), largest.max(scale));
+    }
+    let valid = forbidden == 0 && largest <= width.scale_max();
+    valid
+        && (least > 0 || has_no_code_without_scale(width, bytes))
+        && (real == CHUNK || has_clean_padding(width, bytes, real))
+}
+
+#[inline(never)]
+fn has_no_code_without_scale(width: Width, bytes: &[u8]) -> bool {
+    (0..BLOCKS).all(|block| scale(bytes, block) != 0 || codes(width, bytes, block).iter().all(|&code| code == 0))
+}
+
+#[inline(never)]
+fn has_clean_padding(width: Width, bytes: &[u8], real: usize) -> bool {
+    check_padding(width, bytes, real, 0).is_ok()
+}
+
+/// Raises each block's scale to that of a chunk where it is larger.
+#[inline(always)]
+pub(crate) fn raise_scales(scales: &mut [u16; BLOCKS], bytes: &[u8]) {
+    for (largest, pair) in scales.iter_mut().zip(bytes[..SCALE_BYTES].as_chunks::<2>().0) {
+        *largest = u16::from_le_bytes(*pair).max(*largest);
+    }
+}
+
+vectorised! {
+    fn is_valid_chunk(width: Width, bytes: &[u8], real: usize) -> bool {
+        // One copy of the loop for each width.
+        match width {
+            Width::Eight => is_valid(Width::Eight, bytes, real),
+            Width::Four => is_valid(Width::Four, bytes, real),
+        }
+    }
+}
+
 /// Refuses whatever the encoder never writes in chunk number `chunk`, which has `real` real elements.
 pub(crate) fn validate(width: Width, bytes: &[u8], real: usize, chunk: usize) -> Result<(), DecodeError> {
+    if is_valid_chunk(width, bytes, real) { Ok(()) } else { find_fault(width, bytes, real, chunk) }
+}
+
+/// Names the first fault of a chunk.
+fn find_fault(width: Width, bytes: &[u8], real: usize, chunk: usize) -> Result<(), DecodeError> {
     for block in 0..BLOCKS {
         let bits = scale(bytes, block);
         check_magnitude(bits, chunk)?;
@@ -155,21 +203,15 @@ pub(crate) fn validate(width: Width, bytes: &[u8], real: usize, chunk: usize) ->
 
 fn check_codes(width: Width, codes: &[i8; BLOCK], scale: u16, block: usize, chunk: usize) -> Result<(), DecodeError> {
     let forbidden = -(width.largest() as i32 + 1) as i8;
-    if let Some(at) = position(codes, |code| code == forbidden) {
+    if let Some(at) = codes.iter().position(|&code| code == forbidden) {
         return Err(DecodeError::ForbiddenCode { chunk, index: block * BLOCK + at, code: forbidden });
     }
     if scale == 0
-        && let Some(at) = position(codes, |code| code != 0)
+        && let Some(at) = codes.iter().position(|&code| code != 0)
     {
         return Err(DecodeError::CodeWithoutScale { chunk, index: block * BLOCK + at });
     }
     Ok(())
-}
-
-/// The first code that `wanted` accepts; most often there is none, and a pass without a branch says so.
-fn position(codes: &[i8; BLOCK], wanted: impl Fn(i8) -> bool) -> Option<usize> {
-    let any = codes.iter().fold(false, |any, &code| any | wanted(code));
-    if any { codes.iter().position(|&code| wanted(code)) } else { None }
 }
 
 fn check_padding(width: Width, bytes: &[u8], real: usize, chunk: usize) -> Result<(), DecodeError> {

@@ -3,7 +3,7 @@
 //! Invariant: what is computed from a place is in the same place.
 
 use super::CompressorError;
-use crate::{Codec, DecodeError, EncodeError};
+use crate::{Codec, DecodeError, Rounding};
 
 /// Where the residual lives. [elements]
 #[derive(Clone, Debug)]
@@ -17,65 +17,65 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// β·self + (base − local); `spare` is a vector whose memory may be used.
-    pub(super) fn accumulate(&self, base: &[f32], local: &[f32], beta: f32, spare: Option<Self>) -> Self {
+    /// The body of β·self + (base − local), and what it leaves over; `spare` is a vector whose memory may be used.
+    pub(super) fn compress(
+        &self,
+        how: (Codec, Rounding),
+        base: &[f32],
+        local: &[f32],
+        beta: f32,
+        spare: Option<Self>,
+    ) -> Result<(Vec<u8>, Self), CompressorError> {
         match self {
             Self::Host(residual) => {
-                let mut sum = match spare {
-                    Some(Self::Host(sum)) => sum,
+                let mut left = match spare {
+                    Some(Self::Host(left)) => left,
                     _ => Vec::new(),
                 };
-                sum.clone_from(residual);
-                crate::accumulate(&mut sum, base, local, beta);
-                Self::Host(sum)
+                left.resize(residual.len(), 0.0);
+                let body = crate::compress(how.0, how.1, [residual, base, local], beta, &mut left)?;
+                Ok((body, Self::Host(left)))
             }
             #[cfg(feature = "cube")]
             Self::Device(residual) => {
                 let device = residual.device();
                 let bring = |values: &[f32]| crate::cube::upload(values.to_vec(), &device);
-                Self::Device(crate::cube::accumulate(residual.clone(), bring(base), bring(local), beta))
+                self.compress_tensors(how, bring(base), bring(local), beta)
             }
         }
     }
 
-    /// β·self + (base − local).
+    /// As [`Place::compress`].
     #[cfg(feature = "cube")]
-    pub(super) fn accumulate_tensors(
+    pub(super) fn compress_tensors(
         &self,
+        how: (Codec, Rounding),
         base: burn::tensor::Tensor<1>,
         local: burn::tensor::Tensor<1>,
         beta: f32,
-    ) -> Result<Self, CompressorError> {
+    ) -> Result<(Vec<u8>, Self), CompressorError> {
         match self {
             Self::Host(_) => {
                 let read =
                     |tensor| crate::cube::read_floats(tensor).map_err(|reason| CompressorError::Device { reason });
-                Ok(self.accumulate(&read(base)?, &read(local)?, beta, None))
+                self.compress(how, &read(base)?, &read(local)?, beta, None)
             }
             Self::Device(residual) => {
                 let device = residual.device();
                 let (base, local) = (base.to_device(&device), local.to_device(&device));
-                Ok(Self::Device(crate::cube::accumulate(residual.clone(), base, local, beta)))
+                let (body, left) = crate::cube::compress(how.0, how.1, residual.clone(), base, local, beta)?;
+                Ok((body, Self::Device(left)))
             }
         }
     }
 
-    /// The body of the vector.
-    pub(super) fn encode(&self, codec: Codec) -> Result<Vec<u8>, EncodeError> {
+    /// self ← self + v; unchanged where the body is refused.
+    pub(super) fn restore(&mut self, codec: Codec, body: &[u8]) -> Result<(), DecodeError> {
         match self {
-            Self::Host(values) => crate::encode(codec, values),
-            #[cfg(feature = "cube")]
-            Self::Device(values) => crate::cube::encode(codec, values.clone()),
-        }
-    }
-
-    /// self ← self − v; unchanged where the body is refused.
-    pub(super) fn subtract(&mut self, codec: Codec, body: &[u8]) -> Result<(), DecodeError> {
-        match self {
-            Self::Host(values) => crate::subtract(codec, body, values),
+            Self::Host(values) => crate::restore(codec, body, values),
             #[cfg(feature = "cube")]
             Self::Device(values) => {
-                *values = crate::cube::subtract(codec, body, values.clone())?;
+                *values = crate::cube::restore(codec, body, values.clone())?;
                 Ok(())
             }
         }

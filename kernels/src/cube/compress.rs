@@ -5,20 +5,8 @@ use burn::tensor::{DType, Int, Tensor};
 
 use super::extension::KernelOps;
 use super::launch::{Compress, Limits, Precision};
-use super::{accumulate, check_size, on_host, read_floats, subtract, upload};
-use crate::{CHUNK, Codec, EncodeError};
-
-/// How a dense codec brings a quotient to a code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rounding {
-    /// To the nearest, ties to even.
-    Nearest,
-    /// Up or down by random bits, so that the expectation is the value: a function of value, place and seed.
-    Stochastic {
-        /// The key of the random stream.
-        seed: u64,
-    },
-}
+use super::{check_size, on_host, read_floats, upload};
+use crate::{CHUNK, Codec, EncodeError, Rounding};
 
 /// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
@@ -73,12 +61,8 @@ pub fn compress_within(
 ) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
     let [elements] = residual.dims();
     let precision = precision_of([&residual, &base, &local])?;
-    let stochastic = rounding != Rounding::Nearest && !codec.is_sparse() && codec != Codec::None;
-    if on_host(&residual) && stochastic {
-        return Err(EncodeError::Device { reason: "stochastic rounding of a host tensor is the host's".to_owned() });
-    }
     if on_host(&residual) || codec == Codec::None || elements == 0 {
-        return compress_on_host(codec, residual, base, local, beta);
+        return compress_on_host(codec, rounding, [residual, base, local], beta);
     }
     check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
     let task = Compress { codec, rounding, precision, elements, beta, limits };
@@ -87,24 +71,30 @@ pub fn compress_within(
     Ok((collect(&task, Tensor::from_dispatch(words))?, Tensor::from_dispatch(left)))
 }
 
-/// As the device does it, in steps.
+/// As the host does it; bf16 goes there and back as f32.
 fn compress_on_host(
     codec: Codec,
-    residual: Tensor<1>,
-    base: Tensor<1>,
-    local: Tensor<1>,
+    rounding: Rounding,
+    vectors: [Tensor<1>; 3],
     beta: f32,
 ) -> Result<(Vec<u8>, Tensor<1>), EncodeError> {
-    let dtype = residual.dtype();
-    let [residual, base, local] = [residual, base, local].map(|tensor| tensor.cast(DType::F32));
-    let values = accumulate(residual, base, local, beta);
-    let body = encode(codec, values.clone())?;
-    let left = subtract(codec, &body, values).map_err(|error| EncodeError::Device { reason: error.to_string() })?;
-    Ok((body, left.cast(dtype)))
+    let (device, dtype) = (vectors[0].device(), vectors[0].dtype());
+    let read =
+        |tensor: Tensor<1>| read_floats(tensor.cast(DType::F32)).map_err(|reason| EncodeError::Device { reason });
+    let [residual, base, local] = vectors;
+    let (residual, base, local) = (read(residual)?, read(base)?, read(local)?);
+    let mut left = vec![0.0; residual.len()];
+    let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
+    Ok((body, upload(left, &device).cast(dtype)))
 }
 
 /// How all three vectors are held.
 fn precision_of(tensors: [&Tensor<1>; 3]) -> Result<Precision, EncodeError> {
+    let [[first], [second], [third]] = tensors.map(Tensor::dims);
+    if first != second || first != third {
+        let reason = format!("vectors of {first}, {second} and {third} elements: they must be of one length");
+        return Err(EncodeError::Device { reason });
+    }
     match tensors.map(Tensor::dtype) {
         [DType::F32, DType::F32, DType::F32] => Ok(Precision::Whole),
         [DType::BF16, DType::BF16, DType::BF16] => Ok(Precision::Half),

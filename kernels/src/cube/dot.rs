@@ -9,16 +9,16 @@ use super::extension::KernelOps;
 use super::launch::{Limits, Scan, scan_span};
 use super::{check_size, read_words, upload_words, words_of};
 use crate::codec::chunks;
-use crate::magnitude::FRACTION_BITS;
-use crate::{CHUNK, CLIP_MAX, Clipped, Codec, DecodeError, DotSum, TERMS_MAX};
+use crate::products::Products;
+use crate::scan::check_members;
+use crate::{CHUNK, CLIP_MAX, Clipped, Codec, DecodeError, DotSum};
 
 /// Words that a launch writes at most, and that bodies are uploaded in at most: 64 MiB.
 const WORDS_MAX: usize = 1 << 24;
 
 /// Each contribution against the sum of the counted others, as [`crate::dot_sum`] gives it.
 ///
-/// The host takes what the device cannot: codec `none`, and more than 64 counted members, whose sums could leave the range
-/// that is exact there.
+/// Codec `none` goes over the host.
 ///
 /// # Errors
 /// As [`crate::dot_sum`]; a device that fails.
@@ -42,14 +42,14 @@ pub fn dot_sum_within(
     device: &Device,
     limits: Limits,
 ) -> Result<Vec<DotSum>, DecodeError> {
-    let counted = members.iter().filter(|member| member.counted).count();
-    let device_path = codec != Codec::None && elements > 0 && !members.is_empty() && counted <= TERMS_MAX;
+    let device_path = codec != Codec::None && elements > 0 && !members.is_empty();
     let DispatchDevice::Cube(cube) = device.as_dispatch() else {
         return crate::dot_sum(codec, elements, members);
     };
     if !device_path {
         return crate::dot_sum(codec, elements, members);
     }
+    check_members(codec, elements, members)?;
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
     members.iter().try_for_each(|member| crate::validate(codec, elements, member.body))?;
     let span = scan_span(&cube.client(), codec, limits);
@@ -132,42 +132,6 @@ impl Exact {
     }
 
     fn numbers(&self) -> Products {
-        let unit = f64::from_bits(((2 * (self.exponent - FRACTION_BITS) + 1023) as u64) << 52);
-        let number = |integer: &i64| *integer as f64 * unit;
-        Products {
-            with_sum: self.with_sum.iter().map(number).collect(),
-            squares: self.squares.iter().map(number).collect(),
-            sum_square: number(&self.sum_square),
-        }
-    }
-}
-
-/// With T the sum of the counted: D·T and |D|² of each member, and |T|².
-struct Products {
-    with_sum: Vec<f64>,
-    squares: Vec<f64>,
-    sum_square: f64,
-}
-
-impl Products {
-    fn zero(members: usize) -> Self {
-        Self { with_sum: vec![0.0; members], squares: vec![0.0; members], sum_square: 0.0 }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.with_sum.iter_mut().zip(&other.with_sum).for_each(|(sum, part)| *sum += part);
-        self.squares.iter_mut().zip(&other.squares).for_each(|(sum, part)| *sum += part);
-        self.sum_square += other.sum_square;
-    }
-
-    /// Takes the member's own part out of T where it is in it.
-    fn against_others(&self, i: usize, counted: bool) -> DotSum {
-        let (with_sum, square) = (self.with_sum[i], self.squares[i]);
-        let (dot, others) = if counted {
-            (with_sum - square, self.sum_square - 2.0 * with_sum + square)
-        } else {
-            (with_sum, self.sum_square)
-        };
-        DotSum { dot, norm: square.sqrt(), others_norm: others.max(0.0).sqrt() }
+        Products::of_integers(&self.with_sum, &self.squares, self.sum_square, self.exponent)
     }
 }

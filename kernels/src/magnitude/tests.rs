@@ -2,7 +2,7 @@ use super::*;
 use proptest::prelude::*;
 
 fn nearest(sum: u32, count: u32, top: u32) -> u16 {
-    bf16_of_ratio(sum, count, top, Rounding::Nearest)
+    bf16_of_ratio(sum, count, top, Toward::Nearest)
 }
 
 /// The value of a bf16, exact in f64.
@@ -42,7 +42,7 @@ fn rounds_subnormals_once_at_their_own_unit() {
     assert_eq!(nearest(1 << 15, 1, 1), 0);
     assert_eq!(nearest((1 << 15) + 1, 1, 1), 1);
     assert_eq!(nearest(3 << 15, 1, 1), 2);
-    assert_eq!(bf16_of_ratio(1, 127, 1, Rounding::Up), 1);
+    assert_eq!(bf16_of_ratio(1, 127, 1, Toward::Up), 1);
     // The largest subnormal f32 rounds to the smallest normal bf16.
     assert_eq!(nearest(0x007f_ffff, 1, 1), 0x80);
 }
@@ -76,7 +76,7 @@ proptest! {
     #[test]
     fn rounding_up_is_never_below(magnitude in 1u32..INFINITY_BITS, divisor in prop_oneof![Just(7u32), Just(127)]) {
         let (top, significand) = parts(magnitude);
-        let bits = bf16_of_ratio(significand, divisor, top, Rounding::Up);
+        let bits = bf16_of_ratio(significand, divisor, top, Toward::Up);
         let exact = ratio(significand, divisor, top);
         prop_assert!(value(bits) >= exact * (1.0 - 1e-15));
         prop_assert!(value(bits - 1) < exact);

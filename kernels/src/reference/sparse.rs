@@ -1,6 +1,6 @@
 //! A sparse chunk, by counting and scanning as a device does it.
 
-use crate::magnitude::{MAGNITUDE_MASK, Rounding, aligned, bf16_of_ratio, parts};
+use crate::magnitude::{MAGNITUDE_MASK, Toward, aligned, bf16_of_ratio, parts};
 use crate::{CHUNK, aggregate};
 
 /// The bytes of a chunk from the bits of its real elements.
@@ -47,7 +47,7 @@ fn quantise(indices: &[usize], padded: &[u32], real: usize) -> (Vec<u8>, u16, u1
     let is_low = |bits: u32| count * significand(bits) < sum;
     let lows: Vec<u32> = picked.iter().filter(|&&bits| is_low(bits)).map(|&bits| significand(bits)).collect();
     let (low_sum, low_count): (u32, u32) = (lows.iter().sum(), lows.len() as u32);
-    let mean = |sum, count: u32| bf16_of_ratio(sum, count.max(1), top, Rounding::Nearest);
+    let mean = |sum, count: u32| bf16_of_ratio(sum, count.max(1), top, Toward::Nearest);
     let code = |bits: u32| u8::from(bits > 1 << 31) | u8::from(!is_low(bits)) << 1;
     let mut codes: Vec<u8> = picked.iter().map(|&bits| code(bits)).collect();
     codes.resize(indices.len(), 0);
@@ -73,7 +73,7 @@ pub(super) fn decode(k: usize, bytes: &[u8], real: usize) -> (Vec<(usize, bool, 
 /// (Σ ±w·V, Σ w) of every real element of a chunk, and E.
 pub(super) fn sums(k: usize, chunks: &[(&[u8], u32, u32)], real: usize) -> (Vec<(i32, u32)>, i32) {
     let decoded: Vec<_> = chunks.iter().map(|(bytes, ..)| decode(k, bytes, real)).collect();
-    let exponent = aggregate::sparse_exponent(decoded.iter().map(|(_, magnitudes)| magnitudes[1]));
+    let exponent = aggregate::sparse_exponent(decoded.iter().map(|(_, magnitudes)| magnitudes[1]).max().unwrap_or(0));
     let mut sums = vec![(0, 0); real];
     for ((entries, magnitudes), &(_, weight, coefficient)) in decoded.iter().zip(chunks) {
         for &(index, negative, high) in entries {
@@ -84,4 +84,19 @@ pub(super) fn sums(k: usize, chunks: &[(&[u8], u32, u32)], real: usize) -> (Vec<
         }
     }
     (sums, exponent)
+}
+
+/// ±V of each body for every real element of a chunk, and E.
+pub(super) fn fixed(k: usize, chunks: &[(&[u8], u32, u32)], real: usize) -> (Vec<Vec<i64>>, i32) {
+    let exponent = sums(k, chunks, real).1;
+    let alone = |&(bytes, _, coefficient): &(&[u8], u32, u32)| {
+        let (entries, magnitudes) = decode(k, bytes, real);
+        let mut values = vec![0; real];
+        for (index, negative, high) in entries {
+            let value = i64::from(aggregate::sparse_fixed(magnitudes[usize::from(high)], coefficient, exponent));
+            values[index] = if negative { -value } else { value };
+        }
+        values
+    };
+    (chunks.iter().map(alone).collect(), exponent)
 }

@@ -1,7 +1,6 @@
 //! Encoding and subtracting on the device.
 
-use kernels::cube::{self, Rounding};
-use kernels::{Codec, EncodeError, reference};
+use kernels::{Codec, EncodeError, Rounding, cube, reference};
 
 use crate::cases::{Kind, LENGTHS, Random, values};
 use crate::{assert_same, download, upload};

@@ -1,8 +1,7 @@
 //! Stochastic rounding and bf16 vectors on the device, against scalars here.
 
 use burn::tensor::{DType, Tensor, TensorData};
-use kernels::cube::{self, Rounding};
-use kernels::{Codec, encode, reference};
+use kernels::{Codec, Rounding, cube, encode, reference};
 
 use crate::cases::{Kind, LENGTHS, values};
 use crate::{device, download, upload};

@@ -1,6 +1,8 @@
 //! Encoding and decoding: the host path, the scalar reference and the naive implementation agree on every case.
 
-use kernels::{Codec, DecodeError, EncodeError, decode, encode, reference, subtract, validate};
+use kernels::{
+    Codec, DecodeError, EncodeError, Rounding, decode, encode, encode_rounded, reference, subtract, validate,
+};
 use proptest::prelude::*;
 
 use crate::cases::{Kind, LENGTHS, Random, values};
@@ -11,6 +13,10 @@ fn check(codec: Codec, values: &[f32], what: &str) {
     assert_eq!(body.len(), codec.body_bytes(values.len()), "{codec} {what}");
     assert!(body == reference::encode(codec, values).unwrap(), "{codec} {what}: reference differs");
     assert!(body == naive::encode(codec, values), "{codec} {what}: naive differs");
+    let random = Rounding::Stochastic { seed: 0x5eed_0000_0000 + values.len() as u64 };
+    let rounded = encode_rounded(codec, random, values).unwrap();
+    assert!(rounded == reference::encode_rounded(codec, random, values).unwrap(), "{codec} {what}: stochastic");
+    validate(codec, values.len(), &rounded).unwrap_or_else(|error| panic!("{codec} {what}: {error}"));
     validate(codec, values.len(), &body).unwrap_or_else(|error| panic!("{codec} {what}: {error}"));
     let decoded = decode(codec, values.len(), &body).unwrap();
     assert_eq!(decoded, naive::decode(codec, values.len(), &body), "{codec} {what}");
@@ -31,11 +37,14 @@ fn every_hard_case_has_the_same_bytes_by_three_ways() {
 #[test]
 fn threads_and_size_change_nothing() {
     let values = values(Kind::HeavyTails, 150 * 4096 + 77, 3);
+    let random = Rounding::Stochastic { seed: 3 };
     let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     let many = rayon::ThreadPoolBuilder::new().num_threads(5).build().unwrap();
     for codec in Codec::ALL {
         let whole = many.install(|| encode(codec, &values)).unwrap();
         assert!(whole == one.install(|| encode(codec, &values)).unwrap());
+        let stochastic = many.install(|| encode_rounded(codec, random, &values)).unwrap();
+        assert!(stochastic == one.install(|| encode_rounded(codec, random, &values)).unwrap());
         let by_chunk: Vec<u8> = values.chunks(4096).flat_map(|chunk| encode(codec, chunk).unwrap()).collect();
         assert!(whole == by_chunk, "{codec}: a chunk depends on its neighbours");
     }
@@ -52,6 +61,38 @@ fn names_the_first_element_that_is_not_finite() {
                 assert_eq!(encode(codec, &values), Err(EncodeError::NonFinite { index }));
             }
         }
+    }
+}
+
+#[test]
+fn stochastic_rounding_is_right_on_average_and_repeats() {
+    for (codec, q) in [(Codec::DenseInt8, 127.0f64), (Codec::DenseInt4, 7.0)] {
+        // 0.3 of a step beside the block's largest, thirty times a block.
+        let mut values = vec![0.0f32; 64 * 4096];
+        let small = (0.3 / q) as f32;
+        values.chunks_mut(64).for_each(|block| {
+            block[0] = 1.0;
+            block[1..31].fill(small);
+            block[31..61].fill(-small);
+        });
+        let sent = |seed| {
+            let rounding = Rounding::Stochastic { seed };
+            decode(codec, values.len(), &encode_rounded(codec, rounding, &values).unwrap()).unwrap()
+        };
+        let first = sent(1);
+        assert_eq!(first, sent(1));
+        assert_ne!(first, sent(2));
+        let mean = |places: std::ops::Range<usize>| {
+            let all = first.chunks(64).flat_map(|block| &block[places.clone()]);
+            all.map(|&value| f64::from(value)).sum::<f64>() / (30.0 * 4096.0)
+        };
+        // The standard error of the mean is 0.0013 steps.
+        for (found, expected) in [(mean(1..31), f64::from(small)), (mean(31..61), -f64::from(small))] {
+            assert!((found - expected).abs() < 0.006 / q, "{codec}: {found} for {expected}");
+        }
+        // To nearest, all of them are lost.
+        let nearest = decode(codec, values.len(), &encode(codec, &values).unwrap()).unwrap();
+        assert!(nearest.chunks(64).all(|block| block[1..].iter().all(|&value| value == 0.0)));
     }
 }
 

@@ -6,6 +6,7 @@ mod aggregate;
 mod cases;
 mod codecs;
 mod hostile;
+mod levels;
 mod naive;
 mod scan;
 mod vectors;

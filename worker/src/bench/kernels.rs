@@ -6,7 +6,8 @@ use std::path::Path;
 use aggregator::files;
 use anyhow::Context;
 use kernels::Codec;
-use kernels::bench::{Options, Row};
+use kernels::bench::{Arena, Case, Options, Row};
+use models::AdamWBench;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::BenchKernelsArgs;
@@ -14,8 +15,10 @@ use crate::exit::WrongUse;
 use crate::output;
 use crate::output::text::count;
 
-/// Vectors that a bench needs beside its arena: two arenas and the bodies of twenty terms, dense at worst.
-const ARENAS: usize = 2;
+/// Vectors as long as an arena: three to read, one to write, and AdamW's two.
+const ARENAS: usize = 6;
+/// Bytes that the bodies of a row take at most, where memory allows.
+const BODY_BYTES_MAX: usize = 4 << 30;
 /// The largest file of rows that is compared, in bytes.
 const ROWS_BYTES_MAX: u64 = 16 << 20;
 
@@ -74,17 +77,24 @@ impl Line {
 pub fn run(arguments: &BenchKernelsArgs) -> anyhow::Result<()> {
     let arena_bytes = arguments.arena_mib << 20;
     let longest = arguments.elements.iter().copied().max().unwrap_or(1).saturating_mul(size_of::<f32>());
-    let terms = kernels::bench::TERMS.into_iter().max().unwrap_or(1);
-    let needed = arena_bytes.max(longest).saturating_mul(ARENAS).saturating_add(longest.saturating_mul(terms + 1));
+    // The vectors, and as many bytes again for what is compared and for the vector that a body is made of.
+    let needed = arena_bytes.max(longest).saturating_mul(ARENAS).saturating_add(longest.saturating_mul(2));
     let available = models::available_bytes();
     if needed as u64 > available {
         let message = format!("the vectors take {needed} bytes and {available} are free; name smaller --elements");
         return Err(WrongUse(message).into());
     }
-    let options = Options { elements: arguments.elements.clone(), samples: arguments.samples, arena_bytes };
+    let body_bytes_max = usize::try_from(available).unwrap_or(usize::MAX).saturating_sub(needed) / 2;
+    let options = Options {
+        elements: arguments.elements.clone(),
+        samples: arguments.samples,
+        arena_bytes,
+        body_bytes_max: body_bytes_max.min(BODY_BYTES_MAX),
+    };
     let threads = arguments.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("no threads to compute on")?;
-    let device = models::ComputeDevice::cpu(arguments.threads).description();
+    let level = kernels::simd::level().name();
+    let device = format!("{}, {level}", models::ComputeDevice::cpu(arguments.threads).description());
     if !arguments.json {
         let arena = arguments.arena_mib;
         output::print(&format!(
@@ -94,16 +104,22 @@ pub fn run(arguments: &BenchKernelsArgs) -> anyhow::Result<()> {
         ))?;
     }
     let mut printed = Ok(());
-    pool.install(|| {
-        kernels::bench::run(&options, |row| {
-            let line = Line::new(&row, &device);
-            let print = || if arguments.json { output::print_json(&line) } else { output::print(&line.text()) };
-            if printed.is_ok() {
-                printed = print();
-            }
-        })
-    })?;
+    let print = |row: Row| {
+        let line = Line::new(&row, &device);
+        let print = || if arguments.json { output::print_json(&line) } else { output::print(&line.text()) };
+        if printed.is_ok() {
+            printed = print();
+        }
+    };
+    pool.install(|| kernels::bench::run(&options, print, |arena| vec![adamw(arena)]))?;
     Ok(printed?)
+}
+
+/// A step of AdamW: nothing of a payload, but what an inner step ends with.
+fn adamw(arena: &Arena) -> Case {
+    let mut bench = AdamWBench::new(arena.elements(), arena.slices());
+    let moved = AdamWBench::BYTES_PER_ELEMENT * arena.elements();
+    Case::new("adamw", None, moved, move |slices| bench.step(slices.target, slices.sources[0]))
 }
 
 /// Prints each row that both files have with the ratio of its medians.

@@ -55,8 +55,10 @@ pub struct PlanArgs {
 pub enum BenchCommand {
     /// Tokens per second of the training step.
     Train(BenchTrainArgs),
-    /// The kernels on the host: encode, aggregate and apply, scan, hash, beside a copy.
+    /// The kernels on the host: compress, aggregate and apply, scan, AdamW, hash, beside a copy.
     Kernels(BenchKernelsArgs),
+    /// What each codec keeps of real pseudo-gradients, and its size.
+    Codecs(BenchCodecsArgs),
     /// Set the rows of two runs of `bench kernels --json` beside each other.
     Compare {
         /// The earlier run's rows.
@@ -72,7 +74,7 @@ pub enum BenchCommand {
 #[derive(Args, Clone, Debug)]
 pub struct BenchKernelsArgs {
     /// Lengths of the vectors in elements.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1 << 16, 1 << 20, 1 << 24], value_parser = positive)]
+    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1 << 16, 1 << 20, 1 << 24, 1 << 26], value_parser = positive)]
     pub elements: Vec<usize>,
     /// Timed runs of each row, after one that warms up.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = positive)]
@@ -83,6 +85,23 @@ pub struct BenchKernelsArgs {
     /// CPU threads [default: all cores].
     #[arg(long, env = "COTRAIN_THREADS", value_name = "N", value_parser = positive)]
     pub threads: Option<usize>,
+    /// One JSON row a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bench codecs`.
+#[derive(Args, Clone, Debug)]
+pub struct BenchCodecsArgs {
+    /// Payloads of codec `none`, which a run keeps in RUN/rounds, or safetensors files of f32, f16 or bf16.
+    #[arg(value_name = "FILE", required = true)]
+    pub files: Vec<PathBuf>,
+    /// Take the files as one worker's rounds in order: what a codec leaves of one is part of the next.
+    #[arg(long)]
+    pub feedback: bool,
+    /// How much of it is kept from round to round, 0 to 1.
+    #[arg(long, value_name = "B", default_value_t = 0.95, value_parser = share, requires = "feedback")]
+    pub beta: f32,
     /// One JSON row a line.
     #[arg(long)]
     pub json: bool,
@@ -229,6 +248,15 @@ pub struct DoctorArgs {
     /// The form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
+}
+
+/// Parses a number from 0 to 1.
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        Ok(_) => Err("must be a number from 0 to 1".to_owned()),
+        Err(error) => Err(format!("{error}")),
+    }
 }
 
 /// Parses a finite temperature of at least zero.

@@ -12,7 +12,7 @@ use aggregator::measure::{self, Context};
 use aggregator::payloads::Payloads;
 use aggregator::state::{OuterRule, State};
 use anyhow::Context as _;
-use kernels::{Codec, Compressor, Header, Saved};
+use kernels::{Codec, Compressor, Header};
 use models::data::Split;
 use models::{OptimizerState, Trainer};
 use protocol::member::{ApplyRequest, Payload, Verification, VerifyRequest};
@@ -154,7 +154,7 @@ impl Learner {
     /// Has everything that the next training starts from written to the disk.
     fn keep(&mut self, state: Arc<Vec<u8>>) -> anyhow::Result<()> {
         let Some(head) = self.head.clone() else { return Ok(()) };
-        let Saved { mut residual, .. } = self.compressor.save()?;
+        let mut residual = self.compressor.save()?;
         if residual.iter().all(|value| value.to_bits() == 0) {
             residual.clear();
         }

@@ -6,7 +6,6 @@ use aggregator::job::Job;
 use aggregator::payloads;
 use aggregator::records::RecordLog;
 use aggregator::state::{OuterRule, State};
-use kernels::Saved;
 use models::data::Split;
 use models::{DeviceReport, OptimizerState, Trainer};
 use network::Network;
@@ -104,7 +103,7 @@ fn trainer(keepsake: &Keepsake, job: &Job, report: &DeviceReport) -> anyhow::Res
 fn restore(learner: &mut Learner, snapshot: Snapshot) -> anyhow::Result<()> {
     let Snapshot { residual, optimizer, settled, .. } = snapshot;
     if !residual.is_empty() {
-        learner.compressor.load(Saved { residual, accumulated: None })?;
+        learner.compressor.load(residual)?;
     }
     (learner.optimizer, learner.settled) = (optimizer, settled);
     Ok(())

@@ -1,0 +1,156 @@
+//! What is timed of each kernel, once it is compared.
+
+use std::hint::black_box;
+
+use super::BenchError;
+use super::arena::{Arena, Slices, vector};
+use crate::chunk::{index_work, topk::Shape};
+use crate::{CHUNK, Clipped, Codec, OuterStep, Rounding, Term, reference, state_hash};
+
+/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
+const CHECKED_ELEMENTS: usize = 1 << 16;
+
+/// The whole range of weights and clips is tested elsewhere; here they are typical.
+const STEP: OuterStep = OuterStep { alpha: 256, rho: (1, 5) };
+const WEIGHT: u32 = 64;
+const CLIP: u32 = 250;
+
+const BETA: f32 = 0.95;
+
+/// A kernel ready to be timed: its result was compared with the reference.
+pub struct Case {
+    /// What runs: `compress`, `apply8`, ….
+    pub kernel: String,
+    /// Of which codec, where it is of one.
+    pub codec: Option<Codec>,
+    /// f32 vectors that the kernel is for.
+    pub vectors: usize,
+    /// Bytes that must cross the memory bus at least.
+    pub moved_bytes: usize,
+    /// One run on slices of an arena.
+    pub work: Box<dyn FnMut(Slices<'_>)>,
+}
+
+impl Case {
+    /// A kernel for one vector that is of no codec or of one.
+    pub fn new(kernel: &str, codec: Option<Codec>, moved_bytes: usize, work: impl FnMut(Slices<'_>) + 'static) -> Self {
+        Self { kernel: kernel.to_owned(), codec, vectors: 1, moved_bytes, work: Box::new(work) }
+    }
+}
+
+fn wrong(is_right: bool, kernel: &'static str, codec: Codec) -> Result<(), BenchError> {
+    if is_right { Ok(()) } else { Err(BenchError::Wrong { kernel, codec }) }
+}
+
+/// BLAKE3 of a vector.
+pub(super) fn hash(arena: &Arena) -> Case {
+    let moved = arena.bytes();
+    Case::new("hash", None, moved, |slices| {
+        black_box(state_hash(slices.sources[0], &[]));
+    })
+}
+
+/// A vector to its body.
+pub(super) fn encode(arena: &Arena, codec: Codec) -> Result<Case, BenchError> {
+    let [checked, ..] = arena.first(CHECKED_ELEMENTS);
+    wrong(crate::encode(codec, checked) == reference::encode(codec, checked), "encode", codec)?;
+    let moved = arena.bytes() + codec.body_bytes(arena.elements());
+    Ok(Case::new("encode", Some(codec), moved, move |slices| {
+        // Finite by construction.
+        let _ = black_box(crate::encode(codec, slices.sources[0]));
+    }))
+}
+
+/// Residual, base and local parameters to a body and the next residual.
+pub(super) fn compress(arena: &Arena, codec: Codec) -> Result<Case, BenchError> {
+    let checked = arena.first(CHECKED_ELEMENTS);
+    let [residual, base, local] = checked;
+    let mut left = vec![0.0; residual.len()];
+    let body = crate::compress(codec, Rounding::Nearest, checked, BETA, &mut left);
+    let mut sum = residual.to_vec();
+    crate::accumulate(&mut sum, base, local, BETA);
+    wrong(body == reference::encode(codec, &sum), "compress", codec)?;
+    let subtracted = crate::subtract(codec, &body.unwrap_or_default(), &mut sum);
+    wrong(subtracted.is_ok() && left == sum, "compress", codec)?;
+    let moved = 4 * arena.bytes() + codec.body_bytes(arena.elements());
+    Ok(Case::new("compress", Some(codec), moved, move |slices| {
+        // Finite by construction.
+        let _ = black_box(crate::compress(codec, Rounding::Nearest, slices.sources, BETA, slices.target));
+    }))
+}
+
+/// The index fields of a sparse codec alone, written and read.
+pub(super) fn pack_indices(arena: &Arena, codec: Codec) -> Vec<Case> {
+    let Some(shape) = codec.entries().map(Shape::new) else { return Vec::new() };
+    let chunks = arena.elements().div_ceil(CHUNK);
+    let (mut packed, read) = (index_work(shape, chunks), index_work(shape, chunks));
+    let moved = chunks * read.bytes_per_chunk();
+    let pack = Case::new("pack", Some(codec), moved, move |_| packed.pack());
+    vec![pack, Case::new("unpack", Some(codec), moved, move |_| read.unpack())]
+}
+
+/// Decoding and accumulating alone, into the mean.
+pub(super) fn mean(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+    let length = arena.elements().min(CHECKED_ELEMENTS);
+    let checked = bodies(codec, terms, length);
+    let checked = terms_of(&checked);
+    // From a state of zeros the outer step gives the mean with the sign turned, exactly.
+    let mut expected = vec![0.0; length];
+    let right = reference::apply(codec, &mut expected, &checked, &OuterStep::MEAN).is_ok();
+    let found = crate::mean(codec, length, &checked).unwrap_or_default();
+    let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
+    wrong(right && same, "mean", codec)?;
+    let bodies = bodies(codec, terms, arena.elements());
+    let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
+    let elements = arena.elements();
+    Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |_| {
+        let _ = black_box(crate::mean(codec, elements, &terms_of(&bodies)));
+    }))
+}
+
+/// Decoding, accumulating and the outer step.
+pub(super) fn apply(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+    let [theta, ..] = arena.first(CHECKED_ELEMENTS);
+    let checked = bodies(codec, terms, theta.len());
+    let checked = terms_of(&checked);
+    let (mut next, mut expected) = (theta.to_vec(), theta.to_vec());
+    let found = crate::apply_into(codec, theta, &checked, &STEP, &mut next);
+    let same = found == reference::apply(codec, &mut expected, &checked, &STEP);
+    wrong(same && state_hash(&next, &[]) == state_hash(&expected, &[]), "apply", codec)?;
+    let bodies = bodies(codec, terms, arena.elements());
+    let moved = 2 * arena.bytes() + terms * codec.body_bytes(arena.elements());
+    Ok(Case::new(&format!("apply{terms}"), Some(codec), moved, move |slices| {
+        // Valid by construction, and so small that no state leaves the range of numbers.
+        let _ = black_box(crate::apply_into(codec, slices.sources[0], &terms_of(&bodies), &STEP, slices.target));
+    }))
+}
+
+/// What scoring reads.
+pub(super) fn scan(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+    let length = arena.elements().min(CHECKED_ELEMENTS);
+    let checked = bodies(codec, terms, length);
+    let checked = members_of(&checked);
+    let same = crate::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
+    wrong(same, "scan", codec)?;
+    let bodies = bodies(codec, terms, arena.elements());
+    let elements = arena.elements();
+    let moved = terms * codec.body_bytes(elements);
+    let case = Case::new(&format!("scan{terms}"), Some(codec), moved, move |_| {
+        let _ = black_box(crate::dot_sum(codec, elements, &members_of(&bodies)));
+    });
+    Ok(Case { vectors: terms, ..case })
+}
+
+/// Bodies of vectors that differ from each other.
+fn bodies(codec: Codec, count: usize, elements: usize) -> Vec<Vec<u8>> {
+    let body = |number: usize| crate::encode(codec, &vector(4 + number as u64, elements)).unwrap_or_default();
+    (0..count).map(body).collect()
+}
+
+fn terms_of(bodies: &[Vec<u8>]) -> Vec<Term<'_>> {
+    bodies.iter().map(|body| Term { body, weight: WEIGHT, clip: CLIP }).collect()
+}
+
+fn members_of(bodies: &[Vec<u8>]) -> Vec<Clipped<'_>> {
+    bodies.iter().map(|body| Clipped { body, clip: CLIP, counted: true }).collect()
+}

@@ -1,0 +1,357 @@
+//! One body, several instruction sets: the loops over a chunk are compiled for each and chosen at run time.
+//!
+//! [`vectorised!`] compiles a function for AVX-512 (as Ice Lake and Zen 4 have it), for AVX2 and for the baseline. The few
+//! steps that no compiler finds by itself, masks of comparisons and positions of bits, have their intrinsics here.
+//!
+//! Invariants: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact or
+//! correctly rounded one by one; every helper called from such a body is `#[inline(always)]`, and loops are written
+//! out rather than handed to an iterator's method with a closure, since what is not inlined is compiled for the baseline. `KERNELS_SIMD` = `avx2` or `baseline` keeps a process below what its processor has.
+
+use std::sync::OnceLock;
+
+use crate::CHUNK;
+
+/// Elements that one word of a mask stands for.
+pub(crate) const WORD: usize = 64;
+
+/// Words of the mask of a chunk.
+pub(crate) const WORDS: usize = CHUNK / WORD;
+
+/// The instruction sets told apart at run time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// What every processor of the target has.
+    Baseline,
+    /// AVX2 and the bit manipulation that came with it.
+    Avx2,
+    /// AVX-512 with byte compression (VBMI2).
+    Avx512,
+}
+
+impl Level {
+    /// The name that `KERNELS_SIMD` takes and reports show.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Baseline => "baseline",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+}
+
+/// The level that this process computes on.
+#[must_use]
+pub fn level() -> Level {
+    static LEVEL: OnceLock<Level> = OnceLock::new();
+    *LEVEL.get_or_init(|| {
+        let wanted = std::env::var("KERNELS_SIMD").unwrap_or_default();
+        match (wanted.as_str(), detected()) {
+            ("baseline", _) => Level::Baseline,
+            ("avx2", Level::Avx512) => Level::Avx2,
+            (_, detected) => detected,
+        }
+    })
+}
+
+#[cfg(target_arch = "x86_64")]
+fn detected() -> Level {
+    macro_rules! all {
+        ($($feature:tt),*) => { $(is_x86_feature_detected!($feature))&&* };
+    }
+    if !all!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt") {
+        Level::Baseline
+    } else if all!("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512vbmi", "avx512vbmi2") {
+        Level::Avx512
+    } else {
+        Level::Avx2
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn detected() -> Level {
+    Level::Baseline
+}
+
+/// Defines a function whose body is compiled for each instruction set and chosen at run time. Within the body the
+/// constant `LEVEL` says for which.
+macro_rules! vectorised {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
+        $(#[$meta])*
+        #[allow(clippy::too_many_arguments, reason = "as its body has")]
+        $vis fn $name $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
+            #[inline(always)]
+            #[allow(clippy::too_many_arguments, reason = "a loop's state")]
+            fn body<$($life,)? const LEVEL: u8>($($arg: $ty),*) $(-> $ret)? $body
+
+            #[cfg(target_arch = "x86_64")]
+            {
+                #[target_feature(
+                    enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt"
+                )]
+                #[allow(clippy::too_many_arguments, reason = "as its body has")]
+                fn wide $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
+                    body::<{ $crate::simd::Level::Avx512 as u8 }>($($arg),*)
+                }
+                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                #[allow(clippy::too_many_arguments, reason = "as its body has")]
+                fn middle $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
+                    body::<{ $crate::simd::Level::Avx2 as u8 }>($($arg),*)
+                }
+                match $crate::simd::level() {
+                    // SAFETY: `level` reports an instruction set only after detecting all of its features.
+                    $crate::simd::Level::Avx512 => return unsafe { wide($($arg),*) },
+                    // SAFETY: as above.
+                    $crate::simd::Level::Avx2 => return unsafe { middle($($arg),*) },
+                    $crate::simd::Level::Baseline => {}
+                }
+            }
+            body::<{ $crate::simd::Level::Baseline as u8 }>($($arg),*)
+        }
+    };
+}
+pub(crate) use vectorised;
+
+/// A length that the compiler cannot see through. Loops of a known short length are unrolled whole before they could be
+/// vectorised, and what then becomes of them is several times slower.
+#[inline(always)]
+pub(crate) fn opaque(length: usize) -> usize {
+    std::hint::black_box(length)
+}
+
+/// Which of 64 magnitudes reach `bound`, both as bits below 2^31: bit `i` for element `i`.
+#[inline(always)]
+pub(crate) fn reaching<const LEVEL: u8>(values: &[f32; WORD], bound: u32) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: a body compiled for a level runs only where `level` has found its features; SSE2 is part of the target.
+        unsafe {
+            if LEVEL == Level::Avx512 as u8 {
+                x86::reaching_512(values, bound)
+            } else if LEVEL == Level::Avx2 as u8 {
+                x86::reaching_256(values, bound)
+            } else {
+                x86::reaching_128(values, bound)
+            }
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let reaches = |value: &f32| u64::from(value.to_bits() & crate::magnitude::MAGNITUDE_MASK >= bound);
+        values.iter().enumerate().fold(0, |mask, (i, value)| mask | reaches(value) << i)
+    }
+}
+
+/// Writes the positions of the ones of `words`, at most 64 · 8 of them, in rising order; as many as `positions` holds.
+/// Returns how many ones there are.
+#[inline(always)]
+pub(crate) fn positions_of_ones<const LEVEL: u8>(words: &[u64], positions: &mut [u16]) -> usize {
+    #[cfg(target_arch = "x86_64")]
+    if LEVEL == Level::Avx512 as u8 {
+        // SAFETY: as above.
+        return unsafe { x86::positions_512(words, positions) };
+    }
+    let mut found = 0;
+    for (number, &word) in words.iter().enumerate() {
+        let mut left = word;
+        while left != 0 {
+            if let Some(position) = positions.get_mut(found) {
+                *position = (number * WORD) as u16 + left.trailing_zeros() as u16;
+            }
+            found += 1;
+            left &= left - 1;
+        }
+    }
+    found
+}
+
+/// Which of 64 numbers are not zero: bit `i` for number `i`.
+#[inline(always)]
+pub(crate) fn non_zero<const LEVEL: u8>(values: &[i64; WORD]) -> u64 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: as above.
+        unsafe {
+            if LEVEL == Level::Avx512 as u8 {
+                return x86::non_zero_512(values);
+            } else if LEVEL == Level::Avx2 as u8 {
+                return x86::non_zero_256(values);
+            }
+        }
+    }
+    values.iter().enumerate().fold(0, |mask, (i, &value)| mask | u64::from(value != 0) << i)
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::WORD;
+    use crate::magnitude::MAGNITUDE_MASK;
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn reaching_512(values: &[f32; WORD], bound: u32) -> u64 {
+        let (mask, bound) = (_mm512_set1_epi32(MAGNITUDE_MASK as i32), _mm512_set1_epi32(bound as i32));
+        let mut word = 0;
+        for (place, sixteen) in values.as_chunks::<16>().0.iter().enumerate() {
+            // SAFETY: sixteen floats, and no alignment is asked for.
+            let bits = unsafe { _mm512_loadu_si512(sixteen.as_ptr().cast()) };
+            let reached = _mm512_cmpge_epi32_mask(_mm512_and_si512(bits, mask), bound);
+            word |= u64::from(reached) << (16 * place);
+        }
+        word
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn reaching_256(values: &[f32; WORD], bound: u32) -> u64 {
+        let mask = _mm256_set1_epi32(MAGNITUDE_MASK as i32);
+        let below = _mm256_set1_epi32(bound as i32 - 1);
+        let mut word = 0;
+        for (place, eight) in values.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: eight floats, and no alignment is asked for.
+            let bits = unsafe { _mm256_loadu_si256(eight.as_ptr().cast()) };
+            let reached = _mm256_cmpgt_epi32(_mm256_and_si256(bits, mask), below);
+            word |= u64::from(_mm256_movemask_ps(_mm256_castsi256_ps(reached)) as u32) << (8 * place);
+        }
+        word
+    }
+
+    #[inline]
+    #[target_feature(enable = "sse2")]
+    pub(super) fn reaching_128(values: &[f32; WORD], bound: u32) -> u64 {
+        let mask = _mm_set1_epi32(MAGNITUDE_MASK as i32);
+        let below = _mm_set1_epi32(bound as i32 - 1);
+        let mut word = 0;
+        for (place, four) in values.as_chunks::<4>().0.iter().enumerate() {
+            // SAFETY: four floats, and no alignment is asked for.
+            let bits = unsafe { _mm_loadu_si128(four.as_ptr().cast()) };
+            let reached = _mm_cmpgt_epi32(_mm_and_si128(bits, mask), below);
+            word |= u64::from(_mm_movemask_ps(_mm_castsi128_ps(reached)) as u32) << (4 * place);
+        }
+        word
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn non_zero_512(values: &[i64; WORD]) -> u64 {
+        let mut word = 0;
+        for (place, eight) in values.as_chunks::<8>().0.iter().enumerate() {
+            // SAFETY: eight numbers, and no alignment is asked for.
+            let own = unsafe { _mm512_loadu_si512(eight.as_ptr().cast()) };
+            word |= u64::from(_mm512_test_epi64_mask(own, own)) << (8 * place);
+        }
+        word
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn non_zero_256(values: &[i64; WORD]) -> u64 {
+        let mut word = 0;
+        for (place, four) in values.as_chunks::<4>().0.iter().enumerate() {
+            // SAFETY: four numbers, and no alignment is asked for.
+            let own = unsafe { _mm256_loadu_si256(four.as_ptr().cast()) };
+            let zero = _mm256_cmpeq_epi64(own, _mm256_setzero_si256());
+            let zeros = _mm256_movemask_pd(_mm256_castsi256_pd(zero)) as u64;
+            word |= (zeros ^ 0xf) << (4 * place);
+        }
+        word
+    }
+
+    /// Numbers 0 … 63 as bytes.
+    const IOTA: [u8; WORD] = {
+        let mut iota = [0; WORD];
+        let mut i = 0;
+        while i < WORD {
+            iota[i] = i as u8;
+            i += 1;
+        }
+        iota
+    };
+
+    /// Compresses the numbers 0 … 63 by each word and adds the word's place, 64 positions at a time.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi2,popcnt")]
+    pub(super) fn positions_512(words: &[u64], positions: &mut [u16]) -> usize {
+        // SAFETY: 64 bytes.
+        let iota = unsafe { _mm512_loadu_si512(IOTA.as_ptr().cast()) };
+        let mut found = 0;
+        let mut buffer = [0u16; WORD];
+        for (number, &word) in words.iter().enumerate() {
+            let bytes = _mm512_maskz_compress_epi8(word, iota);
+            let base = _mm512_set1_epi16((number * WORD) as i16);
+            let low = _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_castsi512_si256(bytes)), base);
+            let high = _mm512_add_epi16(_mm512_cvtepu8_epi16(_mm512_extracti64x4_epi64::<1>(bytes)), base);
+            let ones = word.count_ones() as usize;
+            if let Some(room) = positions.get_mut(found..).and_then(|rest| rest.first_chunk_mut::<WORD>()) {
+                // SAFETY: room for 64 numbers of 16 bits; those beyond the ones are overwritten by what follows.
+                unsafe {
+                    _mm512_storeu_si512(room.as_mut_ptr().cast(), low);
+                    _mm512_storeu_si512(room.as_mut_ptr().add(32).cast(), high);
+                }
+            } else {
+                // SAFETY: as above, into a buffer of that size.
+                unsafe {
+                    _mm512_storeu_si512(buffer.as_mut_ptr().cast(), low);
+                    _mm512_storeu_si512(buffer.as_mut_ptr().add(32).cast(), high);
+                }
+                let rest = positions.get_mut(found..).unwrap_or_default();
+                rest.iter_mut().zip(&buffer[..ones]).for_each(|(position, &one)| *position = one);
+            }
+            found += ones;
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    vectorised! {
+        fn masks(values: &[f32; WORD], bound: u32) -> u64 {
+            reaching::<LEVEL>(values, bound)
+        }
+    }
+
+    vectorised! {
+        fn positions(words: &[u64], positions: &mut [u16]) -> usize {
+            positions_of_ones::<LEVEL>(words, positions)
+        }
+    }
+
+    #[test]
+    fn a_mask_has_a_bit_for_each_magnitude_that_reaches_the_bound() {
+        let mut values = [0.0f32; WORD];
+        (values[0], values[1], values[17], values[63]) = (-2.0, 1.9, 2.0, f32::NEG_INFINITY);
+        assert_eq!(masks(&values, 2.0f32.to_bits()), 1 | 1 << 17 | 1 << 63);
+        assert_eq!(masks(&values, 0), u64::MAX);
+        assert_eq!(masks(&values, 1), 1 | 2 | 1 << 17 | 1 << 63);
+    }
+
+    vectorised! {
+        fn not_zero(values: &[i64; WORD]) -> u64 {
+            non_zero::<LEVEL>(values)
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_not_zero_are_marked() {
+        let mut values = [0; WORD];
+        (values[2], values[31], values[63]) = (1 << 32, -1, i64::MIN);
+        assert_eq!(not_zero(&values), 1 << 2 | 1 << 31 | 1 << 63);
+        assert_eq!((not_zero(&[0; WORD]), not_zero(&[7; WORD])), (0, u64::MAX));
+    }
+
+    #[test]
+    fn positions_are_listed_as_far_as_there_is_room() {
+        let words = [1 | 1 << 63, 0, 0xff00];
+        let mut room = [9u16; 7];
+        assert_eq!(positions(&words, &mut room), 10);
+        assert_eq!(room, [0, 63, 136, 137, 138, 139, 140]);
+        let mut plenty = [9u16; 200];
+        assert_eq!(positions(&words, &mut plenty), 10);
+        assert_eq!(plenty[..10], [0, 63, 136, 137, 138, 139, 140, 141, 142, 143]);
+    }
+}
