@@ -8,6 +8,7 @@
 //!   an outer step.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
+pub mod bench;
 mod compress;
 mod decode;
 mod dense;

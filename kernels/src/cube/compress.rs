@@ -71,7 +71,7 @@ pub fn compress_within(
     Ok((collect(&task, Tensor::from_dispatch(words))?, Tensor::from_dispatch(left)))
 }
 
-/// As the host does it, in f32.
+/// As the host does it; bf16 goes there and back as f32.
 fn compress_on_host(
     codec: Codec,
     rounding: Rounding,
@@ -81,8 +81,8 @@ fn compress_on_host(
     let (device, dtype) = (vectors[0].device(), vectors[0].dtype());
     let read =
         |tensor: Tensor<1>| read_floats(tensor.cast(DType::F32)).map_err(|reason| EncodeError::Device { reason });
-    let [residual, base, local] = vectors.map(read);
-    let (residual, base, local) = (residual?, base?, local?);
+    let [residual, base, local] = vectors;
+    let (residual, base, local) = (read(residual)?, read(base)?, read(local)?);
     let mut left = vec![0.0; residual.len()];
     let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
     Ok((body, upload(left, &device).cast(dtype)))
@@ -90,6 +90,11 @@ fn compress_on_host(
 
 /// How all three vectors are held.
 fn precision_of(tensors: [&Tensor<1>; 3]) -> Result<Precision, EncodeError> {
+    let [[first], [second], [third]] = tensors.map(Tensor::dims);
+    if first != second || first != third {
+        let reason = format!("vectors of {first}, {second} and {third} elements: they must be of one length");
+        return Err(EncodeError::Device { reason });
+    }
     match tensors.map(Tensor::dtype) {
         [DType::F32, DType::F32, DType::F32] => Ok(Precision::Whole),
         [DType::BF16, DType::BF16, DType::BF16] => Ok(Precision::Half),

@@ -1,7 +1,7 @@
 //! The paths that the machine at hand would not take: fewer units, WebGPU's shared memory, planes or none.
 
-use kernels::cube::{self, Limits, Rounding};
-use kernels::{Clipped, Codec, OuterStep, Term, encode, reference};
+use kernels::cube::{self, Limits};
+use kernels::{Clipped, Codec, OuterStep, Rounding, Term, encode, reference};
 
 use crate::cases::{Kind, LENGTHS, values};
 use crate::{assert_same, device, download, upload};

@@ -2,6 +2,7 @@
 //! do. Without any adapter these tests fail: a kernel that is never run proves nothing.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
+mod bench;
 #[path = "../shared/cases.rs"]
 mod cases;
 mod codecs;

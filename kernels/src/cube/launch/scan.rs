@@ -81,9 +81,9 @@ pub(in crate::cube) fn scan(bodies: CubeTensor, factors: CubeTensor, task: &Scan
             scan::scan_sparse::launch(&client, cubes, dim, bodies, factors, out, elements, number, members, shape);
         }
         Form::Dense(width) => {
-            let cubes = cubes(number * BLOCKS / scan::BLOCKS as usize);
+            let cubes = cubes(number * BLOCKS / scan::dense::BLOCKS as usize);
             let (number, bits) = (number as u32, code_bits(width));
-            scan::scan_dense::launch(&client, cubes, dim, bodies, factors, out, number, members, bits, units);
+            scan::dense::scan_dense::launch(&client, cubes, dim, bodies, factors, out, number, members, bits, units);
         }
         Form::Plain => {}
     }
