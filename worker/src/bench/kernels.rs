@@ -7,7 +7,7 @@ use aggregator::files;
 use anyhow::Context;
 use kernels::Codec;
 use kernels::bench::{Arena, Case, Options, Row};
-use models::AdamWBench;
+use models::{AdamWBench, ComputeDevice};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::BenchKernelsArgs;
@@ -91,10 +91,9 @@ pub fn run(arguments: &BenchKernelsArgs) -> anyhow::Result<()> {
         arena_bytes,
         body_bytes_max: body_bytes_max.min(BODY_BYTES_MAX),
     };
-    let threads = arguments.threads.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().context("no threads to compute on")?;
-    let level = kernels::simd::level().name();
-    let device = format!("{}, {level}", models::ComputeDevice::cpu(arguments.threads).description());
+    let wanted = &arguments.device;
+    let chosen = models::survey(&wanted.device, wanted.require_gpu, wanted.threads)?.chosen;
+    let device = describe(&chosen);
     if !arguments.json {
         let arena = arguments.arena_mib;
         output::print(&format!(
@@ -104,15 +103,43 @@ pub fn run(arguments: &BenchKernelsArgs) -> anyhow::Result<()> {
         ))?;
     }
     let mut printed = Ok(());
-    let print = |row: Row| {
+    time(&chosen, &options, &mut |row| {
         let line = Line::new(&row, &device);
         let print = || if arguments.json { output::print_json(&line) } else { output::print(&line.text()) };
         if printed.is_ok() {
             printed = print();
         }
-    };
-    pool.install(|| kernels::bench::run(&options, print, |arena| vec![adamw(arena)]))?;
+    })?;
     Ok(printed?)
+}
+
+/// Times the kernels of a device.
+fn time(device: &ComputeDevice, options: &Options, done: &mut (dyn FnMut(Row) + Send)) -> anyhow::Result<()> {
+    match device {
+        ComputeDevice::Cpu { threads } => {
+            let pool =
+                rayon::ThreadPoolBuilder::new().num_threads(*threads).build().context("no threads to compute on")?;
+            Ok(pool.install(|| kernels::bench::run(options, done, |arena| vec![adamw(arena)]))?)
+        }
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        ComputeDevice::Burn { device, .. } => Ok(kernels::cube::bench::run(options, device, done)?),
+        #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+        ComputeDevice::Burn { .. } => anyhow::bail!("this build has no device but the CPU"),
+    }
+}
+
+/// The device and its instructions or driver.
+fn describe(device: &ComputeDevice) -> String {
+    match device {
+        ComputeDevice::Cpu { .. } => format!("{}, {}", device.description(), kernels::simd::level().name()),
+        #[cfg(any(feature = "wgpu", feature = "cuda"))]
+        ComputeDevice::Burn { device: burn, .. } => match kernels::cube::bench::identity(burn) {
+            Some((name, compiler)) => format!("{}, {name}, {compiler}", device.description()),
+            None => device.description(),
+        },
+        #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
+        ComputeDevice::Burn { .. } => device.description(),
+    }
 }
 
 /// A step of AdamW: nothing of a payload, but what an inner step ends with.

@@ -55,7 +55,7 @@ pub struct PlanArgs {
 pub enum BenchCommand {
     /// Tokens per second of the training step.
     Train(BenchTrainArgs),
-    /// The kernels on the host: compress, aggregate and apply, scan, AdamW, hash, beside a copy.
+    /// The kernels: compress, aggregate and apply, scan, AdamW, hash, beside a copy.
     Kernels(BenchKernelsArgs),
     /// What each codec keeps of real pseudo-gradients, and its size.
     Codecs(BenchCodecsArgs),
@@ -79,12 +79,12 @@ pub struct BenchKernelsArgs {
     /// Timed runs of each row, after one that warms up.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = positive)]
     pub samples: usize,
-    /// MiB that the vectors are taken from in turn, so that no cache holds them.
+    /// MiB that each vector is taken from in turn, so that no cache holds them.
     #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = positive)]
     pub arena_mib: usize,
-    /// CPU threads [default: all cores].
-    #[arg(long, env = "COTRAIN_THREADS", value_name = "N", value_parser = positive)]
-    pub threads: Option<usize>,
+    /// The device; the CPU has rows that a device has not.
+    #[command(flatten)]
+    pub device: DeviceArgs,
     /// One JSON row a line.
     #[arg(long)]
     pub json: bool,
