@@ -57,7 +57,7 @@ pub fn unarchive(codec: Codec, elements: usize, bytes: &[u8]) -> Result<Vec<u8>,
 
 /// The models of one codec, and how its chunks go through the coder.
 enum Models {
-    Sparse(sparse::Models),
+    Sparse(Box<sparse::Models>),
     Dense(dense::Models),
     Plain(plain::Models),
 }
@@ -68,7 +68,7 @@ impl Models {
             Codec::DenseInt8 => Self::Dense(dense::Models::new(dense::Width::Eight)),
             Codec::DenseInt4 => Self::Dense(dense::Models::new(dense::Width::Four)),
             Codec::TopK32 | Codec::TopK64 | Codec::TopK128 | Codec::TopK256 => {
-                Self::Sparse(sparse::Models::new(codec.entries().unwrap_or(CHUNK)))
+                Self::Sparse(Box::new(sparse::Models::new(codec.entries().unwrap_or(CHUNK))))
             }
             Codec::None => Self::Plain(plain::Models::new()),
         }

@@ -16,7 +16,7 @@ pub(super) struct Table {
     /// The sum of the probabilities of all symbols before each; one more than there are symbols.
     cumulative: Vec<u32>,
     /// The symbol that owns the first quantile of each run of 2^16.
-    start: [u16; 1 << START_BITS],
+    start: Vec<u16>,
 }
 
 impl Table {
@@ -64,7 +64,7 @@ impl Model {
     /// All `symbols` equally likely; an occurrence weighs `step` times as much as the beginning's 1.
     pub(super) fn new(symbols: usize, step: u32) -> Self {
         let counts = vec![1; symbols];
-        let mut table = Table { cumulative: vec![0; symbols + 1], start: [0; 1 << START_BITS] };
+        let mut table = Table { cumulative: vec![0; symbols + 1], start: vec![0; 1 << START_BITS] };
         table.fill(&counts);
         Self { counts, table, step, changed: false }
     }
