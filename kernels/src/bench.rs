@@ -110,8 +110,9 @@ pub fn each_case(
         }
         let fits = |terms: &usize| terms * codec.body_bytes(arena.elements()) <= options.body_bytes_max;
         for terms in TERMS.iter().copied().filter(fits).collect::<Vec<_>>() {
+            let bodies = cases::new_bodies(codec, terms, arena.elements());
             for prepare in [cases::mean, cases::apply, cases::scan] {
-                let case = prepare(arena, codec, terms)?;
+                let case = prepare(arena, codec, &bodies)?;
                 visit(arena, case);
             }
         }

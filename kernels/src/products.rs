@@ -153,14 +153,14 @@ vectorised! {
         scratch: &mut Scratch,
     ) -> Option<Products> {
         match width {
-            Width::Eight => dense_as(Width::Eight, members, chunk, real, scratch),
-            Width::Four => dense_as(Width::Four, members, chunk, real, scratch),
+            Width::Eight => dense_as::<LEVEL>(Width::Eight, members, chunk, real, scratch),
+            Width::Four => dense_as::<LEVEL>(Width::Four, members, chunk, real, scratch),
         }
     }
 }
 
 #[inline(always)]
-fn dense_as(
+fn dense_as<const LEVEL: u8>(
     width: Width,
     members: &[Clipped<'_>],
     chunk: usize,
@@ -188,7 +188,7 @@ fn dense_as(
         let mut sums = [0; BLOCK];
         for (member, fixed) in members.iter().zip(&mut *blocks) {
             let factors = Factors { coefficient: CLIP_MAX * member.clip, weight: u32::from(member.counted) };
-            add_fixed(width, &member.body[bytes.clone()], block, factors, exponent, fixed, &mut sums);
+            add_fixed::<LEVEL>(width, &member.body[bytes.clone()], block, factors, exponent, fixed, &mut sums);
         }
         let unit = square_unit(exponent);
         for (i, fixed) in blocks.iter().enumerate() {

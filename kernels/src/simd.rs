@@ -165,6 +165,34 @@ pub(crate) fn positions_of_ones<const LEVEL: u8>(words: &[u64], positions: &mut 
     found
 }
 
+/// `rounded` ← round(code · factor / 2^shift), to nearest, ties to even, and `sums` ← `sums` + weight · `rounded`, for products
+/// that leave room for half a unit in 32 bits and shifts from 1 on.
+#[inline(always)]
+pub(crate) fn add_rounded<const LEVEL: u8>(
+    codes: &[i8; WORD],
+    (factor, shift, weight): (i32, u32, i32),
+    rounded: &mut [i32; WORD],
+    sums: &mut [i32; WORD],
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: as above.
+        unsafe {
+            if LEVEL == Level::Avx512 as u8 {
+                return x86::add_rounded_512(codes, (factor, shift, weight), rounded, sums);
+            } else if LEVEL == Level::Avx2 as u8 {
+                return x86::add_rounded_256(codes, (factor, shift, weight), rounded, sums);
+            }
+        }
+    }
+    let half_below = (1 << (shift - 1)) - 1;
+    for ((rounded, sum), &code) in rounded[..opaque(WORD)].iter_mut().zip(sums).zip(codes) {
+        let product = i32::from(code) * factor;
+        *rounded = (product + half_below + ((product >> shift) & 1)) >> shift;
+        *sum += weight * *rounded;
+    }
+}
+
 /// Which of 64 numbers are not zero: bit `i` for number `i`.
 #[inline(always)]
 pub(crate) fn non_zero<const LEVEL: u8>(values: &[i64; WORD]) -> u64 {
@@ -231,6 +259,60 @@ mod x86 {
             word |= u64::from(_mm_movemask_ps(_mm_castsi128_ps(reached)) as u32) << (4 * place);
         }
         word
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    pub(super) fn add_rounded_512(
+        codes: &[i8; WORD],
+        (factor, shift, weight): (i32, u32, i32),
+        rounded: &mut [i32; WORD],
+        sums: &mut [i32; WORD],
+    ) {
+        let (factor, weight, one) = (_mm512_set1_epi32(factor), _mm512_set1_epi32(weight), _mm512_set1_epi32(1));
+        let (half_below, shift) = (_mm512_set1_epi32((1 << (shift - 1)) - 1), _mm_cvtsi32_si128(shift as i32));
+        let places = rounded.as_chunks_mut::<16>().0.iter_mut().zip(sums.as_chunks_mut::<16>().0);
+        for ((rounded, sums), codes) in places.zip(codes.as_chunks::<16>().0) {
+            // SAFETY: sixteen codes, and as many numbers of 32 bits to read and write; no alignment is asked for.
+            unsafe {
+                let codes = _mm512_cvtepi8_epi32(_mm_loadu_si128(codes.as_ptr().cast()));
+                let product = _mm512_mullo_epi32(codes, factor);
+                let odd = _mm512_and_si512(_mm512_srl_epi32(product, shift), one);
+                let raised = _mm512_add_epi32(_mm512_add_epi32(product, half_below), odd);
+                let result = _mm512_sra_epi32(raised, shift);
+                _mm512_storeu_si512(rounded.as_mut_ptr().cast(), result);
+                let sum = _mm512_loadu_si512(sums.as_ptr().cast());
+                let sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(result, weight));
+                _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+            }
+        }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    pub(super) fn add_rounded_256(
+        codes: &[i8; WORD],
+        (factor, shift, weight): (i32, u32, i32),
+        rounded: &mut [i32; WORD],
+        sums: &mut [i32; WORD],
+    ) {
+        let (factor, weight, one) = (_mm256_set1_epi32(factor), _mm256_set1_epi32(weight), _mm256_set1_epi32(1));
+        let (half_below, shift) = (_mm256_set1_epi32((1 << (shift - 1)) - 1), _mm_cvtsi32_si128(shift as i32));
+        let places = rounded.as_chunks_mut::<8>().0.iter_mut().zip(sums.as_chunks_mut::<8>().0);
+        for ((rounded, sums), codes) in places.zip(codes.as_chunks::<8>().0) {
+            // SAFETY: eight codes, and as many numbers of 32 bits to read and write; no alignment is asked for.
+            unsafe {
+                let codes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(codes.as_ptr().cast()));
+                let product = _mm256_mullo_epi32(codes, factor);
+                let odd = _mm256_and_si256(_mm256_srl_epi32(product, shift), one);
+                let raised = _mm256_add_epi32(_mm256_add_epi32(product, half_below), odd);
+                let result = _mm256_sra_epi32(raised, shift);
+                _mm256_storeu_si256(rounded.as_mut_ptr().cast(), result);
+                let sum = _mm256_loadu_si256(sums.as_ptr().cast());
+                let sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(result, weight));
+                _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
+            }
+        }
     }
 
     #[inline]
@@ -342,6 +424,26 @@ mod tests {
         (values[2], values[31], values[63]) = (1 << 32, -1, i64::MIN);
         assert_eq!(not_zero(&values), 1 << 2 | 1 << 31 | 1 << 63);
         assert_eq!((not_zero(&[0; WORD]), not_zero(&[7; WORD])), (0, u64::MAX));
+    }
+
+    vectorised! {
+        fn add(codes: &[i8; WORD], factors: (i32, u32, i32), rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
+            add_rounded::<LEVEL>(codes, factors, rounded, sums);
+        }
+    }
+
+    #[test]
+    fn products_are_rounded_to_nearest_ties_to_even() {
+        let codes = std::array::from_fn(|i| i as i8 * 4 - 127);
+        for (factor, shift) in [(1, 1), (3, 2), (255 << 16, 13), (255 << 16, 24), (7 << 20, 25), (12_345, 9)] {
+            let (mut rounded, mut sums) = ([9; WORD], [5; WORD]);
+            add(&codes, (factor, shift, 3), &mut rounded, &mut sums);
+            for (i, &code) in codes.iter().enumerate() {
+                let exact = f64::from(code) * f64::from(factor) / f64::from(1 << shift);
+                assert_eq!(f64::from(rounded[i]), exact.round_ties_even(), "{code} · {factor} / 2^{shift}");
+                assert_eq!(sums[i], 5 + 3 * rounded[i]);
+            }
+        }
     }
 
     #[test]

@@ -179,14 +179,14 @@ vectorised! {
     /// The outer step of a dense chunk. Whether the terms are valid and the state is finite before and after.
     pub(crate) fn dense<'a>(width: Width, plan: &Plan<'a>, chunk: &mut Chunk<'_>) -> bool {
         match width {
-            Width::Eight => dense_as(Width::Eight, plan, chunk),
-            Width::Four => dense_as(Width::Four, plan, chunk),
+            Width::Eight => dense_as::<LEVEL>(Width::Eight, plan, chunk),
+            Width::Four => dense_as::<LEVEL>(Width::Four, plan, chunk),
         }
     }
 }
 
 #[inline(always)]
-fn dense_as(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
+fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
     let (size, real) = (width.chunk_bytes(), chunk.next.len());
     let mut valid = true;
     for (body, ..) in &plan.terms {
@@ -206,7 +206,7 @@ fn dense_as(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
         let mut sums = [0; BLOCK];
         for &(body, weight, coefficient) in &plan.terms {
             let (bytes, factors) = (part(body, chunk.number, size), Factors { coefficient, weight });
-            add_fixed(width, bytes, block, factors, exponent, &mut fixed, &mut sums);
+            add_fixed::<LEVEL>(width, bytes, block, factors, exponent, &mut fixed, &mut sums);
         }
         quotients(&sums, plan.weight_sum, power_of_two(exponent - FRACTION_BITS), &mut differences);
         let end = real.min((block + 1) * BLOCK);

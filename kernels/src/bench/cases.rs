@@ -1,6 +1,7 @@
 //! What is timed of each kernel, once it is compared.
 
 use std::hint::black_box;
+use std::rc::Rc;
 
 use super::BenchError;
 use super::arena::{Arena, Slices, vector};
@@ -90,9 +91,10 @@ pub(super) fn pack_indices(arena: &Arena, codec: Codec) -> Vec<Case> {
 }
 
 /// Decoding and accumulating alone, into the mean.
-pub(super) fn mean(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+pub(super) fn mean(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
+    let (terms, bodies) = (bodies.len(), bodies.clone());
     let length = arena.elements().min(CHECKED_ELEMENTS);
-    let checked = bodies(codec, terms, length);
+    let checked = new_bodies(codec, terms, length);
     let checked = terms_of(&checked);
     // From a state of zeros the outer step gives the mean with the sign turned, exactly.
     let mut expected = vec![0.0; length];
@@ -100,7 +102,6 @@ pub(super) fn mean(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, Be
     let found = crate::mean(codec, length, &checked).unwrap_or_default();
     let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
     wrong(right && same, "mean", codec)?;
-    let bodies = bodies(codec, terms, arena.elements());
     let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
     let elements = arena.elements();
     Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |_| {
@@ -109,15 +110,15 @@ pub(super) fn mean(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, Be
 }
 
 /// Decoding, accumulating and the outer step.
-pub(super) fn apply(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+pub(super) fn apply(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
+    let (terms, bodies) = (bodies.len(), bodies.clone());
     let [theta, ..] = arena.first(CHECKED_ELEMENTS);
-    let checked = bodies(codec, terms, theta.len());
+    let checked = new_bodies(codec, terms, theta.len());
     let checked = terms_of(&checked);
     let (mut next, mut expected) = (theta.to_vec(), theta.to_vec());
     let found = crate::apply_into(codec, theta, &checked, &STEP, &mut next);
     let same = found == reference::apply(codec, &mut expected, &checked, &STEP);
     wrong(same && state_hash(&next, &[]) == state_hash(&expected, &[]), "apply", codec)?;
-    let bodies = bodies(codec, terms, arena.elements());
     let moved = 2 * arena.bytes() + terms * codec.body_bytes(arena.elements());
     Ok(Case::new(&format!("apply{terms}"), Some(codec), moved, move |slices| {
         // Valid by construction, and so small that no state leaves the range of numbers.
@@ -126,13 +127,13 @@ pub(super) fn apply(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, B
 }
 
 /// What scoring reads.
-pub(super) fn scan(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, BenchError> {
+pub(super) fn scan(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
+    let (terms, bodies) = (bodies.len(), bodies.clone());
     let length = arena.elements().min(CHECKED_ELEMENTS);
-    let checked = bodies(codec, terms, length);
+    let checked = new_bodies(codec, terms, length);
     let checked = members_of(&checked);
     let same = crate::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
     wrong(same, "scan", codec)?;
-    let bodies = bodies(codec, terms, arena.elements());
     let elements = arena.elements();
     let moved = terms * codec.body_bytes(elements);
     let case = Case::new(&format!("scan{terms}"), Some(codec), moved, move |_| {
@@ -141,10 +142,13 @@ pub(super) fn scan(arena: &Arena, codec: Codec, terms: usize) -> Result<Case, Be
     Ok(Case { vectors: terms, ..case })
 }
 
+/// Bodies that several cases read.
+pub(super) type Bodies = Rc<Vec<Vec<u8>>>;
+
 /// Bodies of vectors that differ from each other.
-fn bodies(codec: Codec, count: usize, elements: usize) -> Vec<Vec<u8>> {
+pub(super) fn new_bodies(codec: Codec, count: usize, elements: usize) -> Bodies {
     let body = |number: usize| crate::encode(codec, &vector(4 + number as u64, elements)).unwrap_or_default();
-    (0..count).map(body).collect()
+    Rc::new((0..count).map(body).collect())
 }
 
 fn terms_of(bodies: &[Vec<u8>]) -> Vec<Term<'_>> {

@@ -137,11 +137,12 @@ pub(crate) fn values(width: Width, bytes: &[u8], block: usize) -> [f32; BLOCK] {
 #[inline(always)]
 pub(crate) fn is_valid(width: Width, bytes: &[u8], real: usize) -> bool {
     let (scales, fields) = bytes.split_at(SCALE_BYTES);
-    let mut forbidden = 0;
+    // The forbidden code is the least: in the upper half of a byte, where the codes have four bits.
+    let mut lowest = 0;
     for &byte in fields {
-        forbidden |= match width {
-            Width::Eight => u8::from(byte == 0x80),
-            Width::Four => u8::from(byte & 0x0f == 0x08) | u8::from(byte & 0xf0 == 0x80),
+        lowest = match width {
+            Width::Eight => lowest.min(byte as i8),
+            Width::Four => lowest.min((byte & 0xf0) as i8).min((byte << 4) as i8),
         };
     }
     let (mut least, mut largest) = (u16::MAX, 0);
@@ -149,7 +150,7 @@ pub(crate) fn is_valid(width: Width, bytes: &[u8], real: usize) -> bool {
         let scale = u16::from_le_bytes(*pair);
         (least, largest) = (least.min(scale), largest.max(scale));
     }
-    let valid = forbidden == 0 && largest <= width.scale_max();
+    let valid = lowest != i8::MIN && largest <= width.scale_max();
     valid
         && (least > 0 || has_no_code_without_scale(width, bytes))
         && (real == CHUNK || has_clean_padding(width, bytes, real))

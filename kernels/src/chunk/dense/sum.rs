@@ -2,7 +2,7 @@
 
 use super::{BLOCK, Width, codes, scale};
 use crate::magnitude::{BF16_FLOOR, bf16_parts, shift_to_nearest};
-use crate::simd::opaque;
+use crate::simd::add_rounded;
 
 /// Shifts up to this leave room for half a unit above the largest product, 2^16 · 127 · 255, in a signed 32-bit integer.
 const SHIFT_SIGNED_MAX: u32 = 25;
@@ -18,7 +18,7 @@ pub(crate) struct Factors {
 
 /// `fixed` ← ±V of every element of a block at the exponent E, and `sums` ← `sums` ± w·V.
 #[inline(always)]
-pub(crate) fn add_fixed(
+pub(crate) fn add_fixed<const LEVEL: u8>(
     width: Width,
     bytes: &[u8],
     block: usize,
@@ -37,9 +37,8 @@ pub(crate) fn add_fixed(
     let factor = factors.coefficient * significand;
     let shift = width.shift() + (exponent + width.bias() - own as i32) as u32;
     let codes = codes(width, bytes, block);
-    let places = fixed[..opaque(BLOCK)].iter_mut().zip(sums).zip(&codes);
     if shift > SHIFT_SIGNED_MAX {
-        for ((fixed, sum), &code) in places {
+        for ((fixed, sum), &code) in fixed.iter_mut().zip(sums).zip(&codes) {
             let rounded = shift_to_nearest(factor * u32::from(code.unsigned_abs()), shift);
             *fixed = i32::from(code.signum()) * rounded as i32;
             *sum += factors.weight as i32 * *fixed;
@@ -47,10 +46,5 @@ pub(crate) fn add_fixed(
         return;
     }
     // Rounding to nearest, ties to even, is the same on both sides of zero, so the sign may stay in the product.
-    let half_below = (1 << (shift - 1)) - 1;
-    for ((fixed, sum), &code) in places {
-        let product = i32::from(code) * factor as i32;
-        *fixed = (product + half_below + ((product >> shift) & 1)) >> shift;
-        *sum += factors.weight as i32 * *fixed;
-    }
+    add_rounded::<LEVEL>(&codes, (factor as i32, shift, factors.weight as i32), fixed, sums);
 }
