@@ -15,6 +15,7 @@ const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];
 
 /// The two words of a draw.
 #[cube]
+#[allow(clippy::manual_rotate, reason = "the device has no such operation")]
 pub(super) fn threefry(key: (u32, u32), low: u32, high: u32) -> (u32, u32) {
     let third = key.0 ^ key.1 ^ PARITY;
     let mut first = low + key.0;

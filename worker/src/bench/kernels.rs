@@ -131,7 +131,9 @@ fn time(device: &ComputeDevice, options: &Options, done: &mut (dyn FnMut(Row) + 
 /// The device and its instructions or driver.
 fn describe(device: &ComputeDevice) -> String {
     match device {
-        ComputeDevice::Cpu { .. } => format!("{}, {}", device.description(), kernels::simd::level().name()),
+        ComputeDevice::Cpu { .. } => {
+            format!("{}, {}, {}", processor(), device.description(), kernels::simd::level().name())
+        }
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         ComputeDevice::Burn { device: burn, .. } => match kernels::cube::bench::identity(burn) {
             Some((name, compiler)) => format!("{}, {name}, {compiler}", device.description()),
@@ -140,6 +142,13 @@ fn describe(device: &ComputeDevice) -> String {
         #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
         ComputeDevice::Burn { .. } => device.description(),
     }
+}
+
+/// The processor's name where the system tells it, else its architecture.
+fn processor() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    named.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
 }
 
 /// A step of AdamW: nothing of a payload, but what an inner step ends with.
