@@ -158,7 +158,8 @@ fn the_codecs_are_measured_on_what_a_run_keeps() {
     };
     for round in 1..=3 {
         let lost = |split: &str| of(split, round)["quantiser_loss"].as_f64().unwrap();
-        assert!(lost("best") <= lost("mean"), "{} {}", lost("best"), lost("mean"));
+        // The best of exact means; rounding them to bf16 can cost more than it spares where there is little to spare.
+        assert!(lost("best") <= 1.01 * lost("mean"), "{} {}", lost("best"), lost("mean"));
     }
     let norm = |round: u64| of("mean", round)["norm"].as_f64().unwrap();
     let alone = inspect(&kept[1])["norm"].as_f64().unwrap();
