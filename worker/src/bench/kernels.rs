@@ -97,7 +97,7 @@ pub fn run(arguments: &BenchKernelsArgs) -> anyhow::Result<()> {
     if !arguments.json {
         let arena = arguments.arena_mib;
         output::print(&format!(
-            "{device}; medians of {} runs over {arena} MiB; a copy is the fastest of three in this process\n\
+            "{device}; medians of {} runs over {arena} MiB; copy % is of the copy's rate in this process\n\
              {:<10} {:<12} {:>12} {:>12} {:>7} {:>9} {:>9} {:>7}\n",
             arguments.samples, "kernel", "codec", "elements", "ms", "±%", "GB/s", "moved", "copy %"
         ))?;
