@@ -104,7 +104,7 @@ fn fold<'a>(
         .map_init(Sums::new, |sums, (number, (theta, next))| {
             let mut chunk = Chunk { number, theta, next };
             match form {
-                _ if plan.terms.is_empty() => sums::keep(&mut chunk),
+                _ if plan.terms.is_empty() => sums::begin(&mut chunk),
                 Form::Sparse(shape) => sums::sparse(shape, plan, sums, &mut chunk),
                 Form::Dense(width) => sums::dense(width, plan, &mut chunk),
                 Form::Plain => sums::plain(plan, sums, &mut chunk),

@@ -61,7 +61,7 @@ fn part(body: &[u8], number: usize, size: usize) -> &[u8] {
 
 /// Fills the chunk with what it was, or with zeros. Whether all of it is finite.
 #[inline(always)]
-fn begin(chunk: &mut Chunk<'_>) -> bool {
+pub(crate) fn begin(chunk: &mut Chunk<'_>) -> bool {
     let Some(theta) = chunk.theta else {
         chunk.next.fill(0.0);
         return true;
@@ -72,11 +72,6 @@ fn begin(chunk: &mut Chunk<'_>) -> bool {
         *next = value;
     }
     largest < INFINITY_BITS as i32
-}
-
-/// The chunk as it was. Whether it is finite.
-pub(crate) fn keep(chunk: &mut Chunk<'_>) -> bool {
-    begin(chunk)
 }
 
 vectorised! {
