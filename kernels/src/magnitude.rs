@@ -22,6 +22,9 @@ pub(crate) const FRACTION_BITS: i32 = 18;
 /// Adding and subtracting this rounds an f64 of small magnitude to an integer, to nearest, ties to even.
 pub(crate) const ROUNDER: f64 = 6_755_399_441_055_744.0;
 
+/// The same for an f32 below 2^22.
+pub(crate) const ROUNDER_F32: f32 = 12_582_912.0;
+
 /// Exponent and significand of a finite f32's magnitude bits.
 #[inline(always)]
 pub(crate) const fn parts(magnitude: u32) -> (u32, u32) {

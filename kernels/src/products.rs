@@ -188,7 +188,7 @@ fn dense_as<const LEVEL: u8>(
         let mut sums = [0; BLOCK];
         for (member, fixed) in members.iter().zip(&mut *blocks) {
             let factors = Factors { coefficient: CLIP_MAX * member.clip, weight: u32::from(member.counted) };
-            add_fixed::<LEVEL>(width, &member.body[bytes.clone()], block, factors, exponent, fixed, &mut sums);
+            add_fixed::<LEVEL>(width, &member.body[bytes.clone()], block, factors, exponent, Some(fixed), &mut sums);
         }
         let unit = square_unit(exponent);
         for (i, fixed) in blocks.iter().enumerate() {

@@ -13,6 +13,9 @@ mod x86;
 use std::sync::OnceLock;
 
 use crate::CHUNK;
+#[cfg(target_arch = "x86_64")]
+use crate::magnitude::power_of_two;
+use crate::magnitude::shift_to_nearest;
 
 /// Elements that one word of a mask stands for.
 pub(crate) const WORD: usize = 64;
@@ -25,7 +28,7 @@ pub(crate) const WORDS: usize = CHUNK / WORD;
 pub enum Level {
     /// What every processor of the target has.
     Baseline,
-    /// AVX2 and the bit manipulation that came with it.
+    /// AVX2, FMA and the bit manipulation that came with them.
     Avx2,
     /// AVX-512 with byte compression (VBMI2).
     Avx512,
@@ -62,7 +65,7 @@ fn detected() -> Level {
     macro_rules! all {
         ($($feature:tt),*) => { $(is_x86_feature_detected!($feature))&&* };
     }
-    if !all!("avx2", "bmi1", "bmi2", "lzcnt", "popcnt") {
+    if !all!("avx2", "fma", "bmi1", "bmi2", "lzcnt", "popcnt") {
         Level::Baseline
     } else if all!("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512vbmi", "avx512vbmi2") {
         Level::Avx512
@@ -90,13 +93,13 @@ macro_rules! vectorised {
             #[cfg(target_arch = "x86_64")]
             {
                 #[target_feature(
-                    enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,avx2,bmi1,bmi2,lzcnt,popcnt"
+                    enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,avx2,fma,bmi1,bmi2,lzcnt,popcnt"
                 )]
                 #[allow(clippy::too_many_arguments, reason = "as its body has")]
                 fn wide $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
                     body::<{ $crate::simd::Level::Avx512 as u8 }>($($arg),*)
                 }
-                #[target_feature(enable = "avx2,bmi1,bmi2,lzcnt,popcnt")]
+                #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
                 #[allow(clippy::too_many_arguments, reason = "as its body has")]
                 fn middle $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
                     body::<{ $crate::simd::Level::Avx2 as u8 }>($($arg),*)
@@ -168,13 +171,37 @@ pub(crate) fn positions_of_ones<const LEVEL: u8>(words: &[u64], positions: &mut 
     found
 }
 
-/// `rounded` ← round(code · factor / 2^shift), to nearest, ties to even, and `sums` ← `sums` + weight · `rounded`, for products
-/// that leave room for half a unit in 32 bits and shifts from 1 on.
+/// What turns the codes of a block into its part of the sums.
+#[derive(Clone, Copy)]
+pub(crate) struct Product {
+    /// At most 2^24.
+    pub(crate) factor: u32,
+    /// The power of two that the products are divided by; they are below 2^18 then.
+    pub(crate) shift: u32,
+    /// What the rounded products are multiplied by.
+    pub(crate) weight: i32,
+}
+
+impl Product {
+    /// factor / 2^shift, which f32 holds exactly, and 0 where every product of a code is less than half.
+    #[cfg(target_arch = "x86_64")]
+    fn ratio(self) -> f32 {
+        if self.shift > 32 { 0.0 } else { self.factor as f32 * power_of_two(-(self.shift as i32)) }
+    }
+
+    #[inline(always)]
+    fn rounded(self, code: i8) -> i32 {
+        i32::from(code.signum()) * shift_to_nearest(self.factor * u32::from(code.unsigned_abs()), self.shift) as i32
+    }
+}
+
+/// `rounded` ← round(code · factor / 2^shift), to nearest, ties to even, where it is wanted, and `sums` ← `sums` +
+/// weight · that.
 #[inline(always)]
-pub(crate) fn add_rounded<const LEVEL: u8>(
-    codes: &[i8; WORD],
-    (factor, shift, weight): (i32, u32, i32),
-    rounded: &mut [i32; WORD],
+pub(crate) fn add_bytes<const LEVEL: u8>(
+    codes: &[u8; WORD],
+    product: Product,
+    rounded: Option<&mut [i32; WORD]>,
     sums: &mut [i32; WORD],
 ) {
     #[cfg(target_arch = "x86_64")]
@@ -182,17 +209,44 @@ pub(crate) fn add_rounded<const LEVEL: u8>(
         // SAFETY: as above.
         unsafe {
             if LEVEL == Level::Avx512 as u8 {
-                return x86::add_rounded_512(codes, (factor, shift, weight), rounded, sums);
+                return x86::add_bytes_512(codes, product.ratio(), product.weight, rounded, sums);
             } else if LEVEL == Level::Avx2 as u8 {
-                return x86::add_rounded_256(codes, (factor, shift, weight), rounded, sums);
+                return x86::add_bytes_256(codes, product.ratio(), product.weight, rounded, sums);
             }
         }
     }
-    let half_below = (1 << (shift - 1)) - 1;
-    for ((rounded, sum), &code) in rounded[..opaque(WORD)].iter_mut().zip(sums).zip(codes) {
-        let product = i32::from(code) * factor;
-        *rounded = (product + half_below + ((product >> shift) & 1)) >> shift;
-        *sum += weight * *rounded;
+    add_codes(codes.map(|code| code as i8), product, rounded, sums);
+}
+
+/// As [`add_bytes`], for codes of four bits, the lower index in the lower half of a byte.
+#[inline(always)]
+pub(crate) fn add_nibbles<const LEVEL: u8>(
+    codes: &[u8; WORD / 2],
+    product: Product,
+    rounded: Option<&mut [i32; WORD]>,
+    sums: &mut [i32; WORD],
+) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        // SAFETY: as above.
+        unsafe {
+            if LEVEL == Level::Avx512 as u8 {
+                return x86::add_nibbles_512(codes, product.ratio(), product.weight, rounded, sums);
+            } else if LEVEL == Level::Avx2 as u8 {
+                return x86::add_nibbles_256(codes, product.ratio(), product.weight, rounded, sums);
+            }
+        }
+    }
+    add_codes(std::array::from_fn(|i| (codes[i / 2] << (4 * (1 - i % 2))) as i8 >> 4), product, rounded, sums);
+}
+
+#[inline(always)]
+fn add_codes(codes: [i8; WORD], product: Product, rounded: Option<&mut [i32; WORD]>, sums: &mut [i32; WORD]) {
+    let mut unwanted = [0; WORD];
+    let rounded = rounded.unwrap_or(&mut unwanted);
+    for ((rounded, sum), &code) in rounded[..opaque(WORD)].iter_mut().zip(sums).zip(&codes) {
+        *rounded = product.rounded(code);
+        *sum += product.weight * *rounded;
     }
 }
 
@@ -253,22 +307,66 @@ mod tests {
     }
 
     vectorised! {
-        fn add(codes: &[i8; WORD], factors: (i32, u32, i32), rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
-            add_rounded::<LEVEL>(codes, factors, rounded, sums);
+        fn add_eight(codes: &[u8; WORD], product: Product, rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
+            add_bytes::<LEVEL>(codes, product, Some(rounded), sums);
+        }
+    }
+
+    vectorised! {
+        fn add_four(codes: &[u8; WORD / 2], product: Product, rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
+            add_nibbles::<LEVEL>(codes, product, Some(rounded), sums);
+        }
+    }
+
+    vectorised! {
+        fn only_sums(bytes: &[u8; WORD], nibbles: &[u8; WORD / 2], product: Product, sums: &mut [i32; WORD]) {
+            add_bytes::<LEVEL>(bytes, product, None, sums);
+            add_nibbles::<LEVEL>(nibbles, product, None, sums);
+        }
+    }
+
+    fn check_products(codes: [i8; WORD], product: Product, rounded: &[i32; WORD], sums: &[i32; WORD]) {
+        for (i, code) in codes.into_iter().enumerate() {
+            let exact = f64::from(code) * f64::from(product.factor) / f64::from(product.shift).exp2();
+            assert_eq!(
+                f64::from(rounded[i]),
+                exact.round_ties_even(),
+                "{code} · {} / 2^{}",
+                product.factor,
+                product.shift
+            );
+            assert_eq!(sums[i], 5 + product.weight * rounded[i]);
         }
     }
 
     #[test]
     fn products_are_rounded_to_nearest_ties_to_even() {
-        let codes = std::array::from_fn(|i| i as i8 * 4 - 127);
-        for (factor, shift) in [(1, 1), (3, 2), (255 << 16, 13), (255 << 16, 24), (7 << 20, 25), (12_345, 9)] {
+        // Odd and even factors that make ties, the largest ones, and shifts from which on nothing is left.
+        let small = [(1, 1), (3, 2), (12_345, 9), (5, 3)].map(|(factor, shift)| (factor, shift));
+        let large =
+            [(255 << 16, 13), (255 << 16, 24), (7 << 20, 25), (65_280 * 255, 31), (255 << 16, 32), (255 << 16, 200)];
+        for (factor, shift) in small.into_iter().chain(large) {
+            let product = Product { factor, shift, weight: 3 };
+            let codes: [i8; WORD] = std::array::from_fn(|i| i as i8 * 4 - 127);
+            let bytes = codes.map(|code| code as u8);
             let (mut rounded, mut sums) = ([9; WORD], [5; WORD]);
-            add(&codes, (factor, shift, 3), &mut rounded, &mut sums);
-            for (i, &code) in codes.iter().enumerate() {
-                let exact = f64::from(code) * f64::from(factor) / f64::from(1 << shift);
-                assert_eq!(f64::from(rounded[i]), exact.round_ties_even(), "{code} · {factor} / 2^{shift}");
-                assert_eq!(sums[i], 5 + 3 * rounded[i]);
-            }
+            add_eight(&bytes, product, &mut rounded, &mut sums);
+            check_products(codes, product, &rounded, &sums);
+
+            let nibbles: [u8; WORD / 2] = std::array::from_fn(|i| (i * 37 + 11) as u8);
+            let (mut rounded, mut four_sums) = ([9; WORD], [5; WORD]);
+            let shift = shift.saturating_sub(4).max(1);
+            let product = Product { shift, ..product };
+            add_four(&nibbles, product, &mut rounded, &mut four_sums);
+            let codes = std::array::from_fn(|i| (nibbles[i / 2] << (4 * (1 - i % 2))) as i8 >> 4);
+            check_products(codes, product, &rounded, &four_sums);
+
+            let product = Product { shift: shift + 4, weight: 64, ..product };
+            let (mut found, mut expected) = ([0; WORD], [0; WORD]);
+            only_sums(&bytes, &nibbles, product, &mut found);
+            add_eight(&bytes, product, &mut rounded, &mut expected);
+            add_four(&nibbles, product, &mut rounded, &mut expected);
+            assert_eq!(found, expected);
         }
     }
 

@@ -10,7 +10,7 @@ use crate::chunk::dense::{self, Factors, Width, add_fixed};
 use crate::chunk::plain;
 use crate::chunk::topk::{Entries, Shape};
 use crate::codec::{BLOCK, BLOCKS};
-use crate::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, power_of_two};
+use crate::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, ROUNDER_F32, power_of_two};
 use crate::simd::{WORD, WORDS, non_zero, opaque, positions_of_ones, vectorised};
 
 /// Entries of a chunk, over all terms, from which on every element is divided rather than those that somebody sends.
@@ -117,10 +117,9 @@ fn step_all(sums: &mut Sums, divisor_min: u32, unit: f32, chunk: &mut Chunk<'_>)
     let (mut largest, least) = (0, divisor_min.max(1) as i32);
     for (next, both) in chunk.next.iter_mut().zip(&mut sums.sums) {
         let sum = *both as i32;
-        let weight = ((*both - i64::from(sum)) >> 32) as i32;
+        let weight = ((*both >> 32) as i32 - (sum >> 31)).max(least);
         *both = 0;
-        let quotient = (f64::from(sum) / f64::from(weight.max(least)) + ROUNDER) - ROUNDER;
-        let difference = quotient as f32 * unit;
+        let difference = quotient(sum, weight, 1.0 / weight as f32) as f32 * unit;
         // Taking off +0 leaves every number as it is.
         *next = if mean { difference } else { *next - difference };
         largest = largest.max((next.to_bits() & MAGNITUDE_MASK) as i32);
@@ -195,13 +194,13 @@ fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_
         dense::raise_scales(&mut scales, part(body, chunk.number, size));
     }
     let mut finite = begin(chunk);
-    let (mut fixed, mut differences) = ([0; BLOCK], [0.0; BLOCK]);
+    let mut differences = [0.0; BLOCK];
     for (block, &scale) in scales[..real.div_ceil(BLOCK)].iter().enumerate() {
         let exponent = dense_exponent(width, scale);
         let mut sums = [0; BLOCK];
         for &(body, weight, coefficient) in &plan.terms {
             let (bytes, factors) = (part(body, chunk.number, size), Factors { coefficient, weight });
-            add_fixed::<LEVEL>(width, bytes, block, factors, exponent, &mut fixed, &mut sums);
+            add_fixed::<LEVEL>(width, bytes, block, factors, exponent, None, &mut sums);
         }
         quotients(&sums, plan.weight_sum, power_of_two(exponent - FRACTION_BITS), &mut differences);
         let end = real.min((block + 1) * BLOCK);
@@ -210,25 +209,25 @@ fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_
     finite
 }
 
-/// round(sum / divisor) · unit of each sum, by the reciprocal unless one comes near a tie.
+/// round(sum / divisor) · unit of each sum.
 #[inline(always)]
 fn quotients(sums: &[i32; BLOCK], divisor: u32, unit: f32, results: &mut [f32; BLOCK]) {
-    // Off by less than 2^−21, and no quotient but a tie is nearer to one than 2^−13.
-    const NEAR_TIE: f64 = 0.5 - 1.0 / 65_536.0;
-    let reciprocal = 1.0 / f64::from(divisor);
-    // A bit and not the largest distance: only what may be summed in any order is vectorised.
-    let mut near = 0u32;
+    let (divisor, reciprocal) = (divisor as i32, 1.0 / divisor as f32);
     for (result, &sum) in results[..opaque(BLOCK)].iter_mut().zip(sums) {
-        let quotient = f64::from(sum) * reciprocal;
-        let rounded = (quotient + ROUNDER) - ROUNDER;
-        near |= u32::from((quotient - rounded).abs() > NEAR_TIE);
-        *result = rounded as f32 * unit;
+        *result = quotient(sum, divisor, reciprocal) as f32 * unit;
     }
-    if near != 0 {
-        for (result, &sum) in results[..opaque(BLOCK)].iter_mut().zip(sums) {
-            *result = ((f64::from(sum) / f64::from(divisor) + ROUNDER) - ROUNDER) as f32 * unit;
-        }
-    }
+}
+
+/// round(sum / divisor), to nearest, ties to even, for a divisor of at most 2^12 and a quotient of at most 2^18.
+///
+/// The product with the reciprocal in f32 rounds three times, so it is off by less than 2^18 · 3 · 2^−24 < 1/16, and rounding
+/// it gives the right integer or a neighbour of it; the remainder, exact in 32 bits, says which.
+#[inline(always)]
+fn quotient(sum: i32, divisor: i32, reciprocal: f32) -> i32 {
+    let near = ((sum as f32 * reciprocal + ROUNDER_F32).to_bits() as i32).wrapping_sub(ROUNDER_F32.to_bits() as i32);
+    let twice_left = 2 * (sum - near * divisor);
+    let odd = near & 1;
+    near + i32::from(twice_left + odd > divisor) - i32::from(odd - twice_left > divisor)
 }
 
 #[inline(always)]

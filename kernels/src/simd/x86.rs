@@ -5,7 +5,7 @@
 use std::arch::x86_64::*;
 
 use super::WORD;
-use crate::magnitude::MAGNITUDE_MASK;
+use crate::magnitude::{MAGNITUDE_MASK, ROUNDER_F32};
 
 #[inline]
 #[target_feature(enable = "avx512f")]
@@ -51,26 +51,41 @@ pub(super) fn reaching_128(values: &[f32; WORD], bound: u32) -> u64 {
     word
 }
 
+/// round(codes · ratio), by the one rounding of a fused multiplication and addition that leaves no place for a fraction.
 #[inline]
 #[target_feature(enable = "avx512f")]
-pub(super) fn add_rounded_512(
-    codes: &[i8; WORD],
-    (factor, shift, weight): (i32, u32, i32),
-    rounded: &mut [i32; WORD],
+fn rounded_512(codes: __m512i, ratio: __m512) -> __m512i {
+    let magic = _mm512_set1_ps(ROUNDER_F32);
+    let raised = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), ratio, magic);
+    _mm512_sub_epi32(_mm512_castps_si512(raised), _mm512_castps_si512(magic))
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+fn rounded_256(codes: __m256i, ratio: __m256) -> __m256i {
+    let magic = _mm256_set1_ps(ROUNDER_F32);
+    let raised = _mm256_fmadd_ps(_mm256_cvtepi32_ps(codes), ratio, magic);
+    _mm256_sub_epi32(_mm256_castps_si256(raised), _mm256_castps_si256(magic))
+}
+
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_bytes_512(
+    codes: &[u8; WORD],
+    ratio: f32,
+    weight: i32,
+    mut rounded: Option<&mut [i32; WORD]>,
     sums: &mut [i32; WORD],
 ) {
-    let (factor, weight, one) = (_mm512_set1_epi32(factor), _mm512_set1_epi32(weight), _mm512_set1_epi32(1));
-    let (half_below, shift) = (_mm512_set1_epi32((1 << (shift - 1)) - 1), _mm_cvtsi32_si128(shift as i32));
-    let places = rounded.as_chunks_mut::<16>().0.iter_mut().zip(sums.as_chunks_mut::<16>().0);
-    for ((rounded, sums), codes) in places.zip(codes.as_chunks::<16>().0) {
+    let (ratio, weight) = (_mm512_set1_ps(ratio), _mm512_set1_epi32(weight));
+    for (place, (sums, codes)) in sums.as_chunks_mut::<16>().0.iter_mut().zip(codes.as_chunks::<16>().0).enumerate() {
         // SAFETY: sixteen codes, and as many numbers of 32 bits to read and write; no alignment is asked for.
         unsafe {
             let codes = _mm512_cvtepi8_epi32(_mm_loadu_si128(codes.as_ptr().cast()));
-            let product = _mm512_mullo_epi32(codes, factor);
-            let odd = _mm512_and_si512(_mm512_srl_epi32(product, shift), one);
-            let raised = _mm512_add_epi32(_mm512_add_epi32(product, half_below), odd);
-            let result = _mm512_sra_epi32(raised, shift);
-            _mm512_storeu_si512(rounded.as_mut_ptr().cast(), result);
+            let result = rounded_512(codes, ratio);
+            if let Some(rounded) = rounded.as_deref_mut() {
+                _mm512_storeu_si512(rounded.as_chunks_mut::<16>().0[place].as_mut_ptr().cast(), result);
+            }
             let sum = _mm512_loadu_si512(sums.as_ptr().cast());
             let sum = _mm512_add_epi32(sum, _mm512_mullo_epi32(result, weight));
             _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
@@ -79,25 +94,86 @@ pub(super) fn add_rounded_512(
 }
 
 #[inline]
-#[target_feature(enable = "avx2")]
-pub(super) fn add_rounded_256(
-    codes: &[i8; WORD],
-    (factor, shift, weight): (i32, u32, i32),
-    rounded: &mut [i32; WORD],
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn add_bytes_256(
+    codes: &[u8; WORD],
+    ratio: f32,
+    weight: i32,
+    mut rounded: Option<&mut [i32; WORD]>,
     sums: &mut [i32; WORD],
 ) {
-    let (factor, weight, one) = (_mm256_set1_epi32(factor), _mm256_set1_epi32(weight), _mm256_set1_epi32(1));
-    let (half_below, shift) = (_mm256_set1_epi32((1 << (shift - 1)) - 1), _mm_cvtsi32_si128(shift as i32));
-    let places = rounded.as_chunks_mut::<8>().0.iter_mut().zip(sums.as_chunks_mut::<8>().0);
-    for ((rounded, sums), codes) in places.zip(codes.as_chunks::<8>().0) {
+    let (ratio, weight) = (_mm256_set1_ps(ratio), _mm256_set1_epi32(weight));
+    for (place, (sums, codes)) in sums.as_chunks_mut::<8>().0.iter_mut().zip(codes.as_chunks::<8>().0).enumerate() {
         // SAFETY: eight codes, and as many numbers of 32 bits to read and write; no alignment is asked for.
         unsafe {
             let codes = _mm256_cvtepi8_epi32(_mm_loadl_epi64(codes.as_ptr().cast()));
-            let product = _mm256_mullo_epi32(codes, factor);
-            let odd = _mm256_and_si256(_mm256_srl_epi32(product, shift), one);
-            let raised = _mm256_add_epi32(_mm256_add_epi32(product, half_below), odd);
-            let result = _mm256_sra_epi32(raised, shift);
-            _mm256_storeu_si256(rounded.as_mut_ptr().cast(), result);
+            let result = rounded_256(codes, ratio);
+            if let Some(rounded) = rounded.as_deref_mut() {
+                _mm256_storeu_si256(rounded.as_chunks_mut::<8>().0[place].as_mut_ptr().cast(), result);
+            }
+            let sum = _mm256_loadu_si256(sums.as_ptr().cast());
+            let sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(result, weight));
+            _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);
+        }
+    }
+}
+
+/// What each of the sixteen codes of four bits stands for.
+const NIBBLES: [i32; 16] = [0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1];
+
+/// The products of all sixteen codes are looked up rather than computed for each element.
+#[inline]
+#[target_feature(enable = "avx512f")]
+pub(super) fn add_nibbles_512(
+    codes: &[u8; WORD / 2],
+    ratio: f32,
+    weight: i32,
+    mut rounded: Option<&mut [i32; WORD]>,
+    sums: &mut [i32; WORD],
+) {
+    // SAFETY: sixteen numbers, and no alignment is asked for.
+    let all = unsafe { _mm512_loadu_si512(NIBBLES.as_ptr().cast()) };
+    let products = rounded_512(all, _mm512_set1_ps(ratio));
+    let weighted = _mm512_mullo_epi32(products, _mm512_set1_epi32(weight));
+    for (place, (sums, codes)) in sums.as_chunks_mut::<16>().0.iter_mut().zip(codes.as_chunks::<8>().0).enumerate() {
+        // SAFETY: eight bytes, and sixteen numbers of 32 bits to read and write; no alignment is asked for.
+        unsafe {
+            // A byte in each 64 bits: its lower half at their low end, its upper half at the low end of their upper 32; a
+            // look-up takes four bits.
+            let bytes = _mm512_cvtepu8_epi64(_mm_loadl_epi64(codes.as_ptr().cast()));
+            let codes = _mm512_or_si512(bytes, _mm512_slli_epi64::<28>(bytes));
+            if let Some(rounded) = rounded.as_deref_mut() {
+                let result = _mm512_permutexvar_epi32(codes, products);
+                _mm512_storeu_si512(rounded.as_chunks_mut::<16>().0[place].as_mut_ptr().cast(), result);
+            }
+            let sum = _mm512_loadu_si512(sums.as_ptr().cast());
+            let sum = _mm512_add_epi32(sum, _mm512_permutexvar_epi32(codes, weighted));
+            _mm512_storeu_si512(sums.as_mut_ptr().cast(), sum);
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,fma")]
+pub(super) fn add_nibbles_256(
+    codes: &[u8; WORD / 2],
+    ratio: f32,
+    weight: i32,
+    mut rounded: Option<&mut [i32; WORD]>,
+    sums: &mut [i32; WORD],
+) {
+    let (ratio, weight) = (_mm256_set1_ps(ratio), _mm256_set1_epi32(weight));
+    for (place, (sums, codes)) in sums.as_chunks_mut::<8>().0.iter_mut().zip(codes.as_chunks::<4>().0).enumerate() {
+        // SAFETY: eight numbers of 32 bits to read and write; no alignment is asked for.
+        unsafe {
+            // As above, with the sign carried down from the top of each 32 bits.
+            let bytes = _mm256_cvtepu8_epi64(_mm_cvtsi32_si128(i32::from_le_bytes(*codes)));
+            let halves = _mm256_or_si256(bytes, _mm256_slli_epi64::<28>(bytes));
+            let codes = _mm256_srai_epi32::<28>(_mm256_slli_epi32::<28>(halves));
+            let result = rounded_256(codes, ratio);
+            if let Some(rounded) = rounded.as_deref_mut() {
+                _mm256_storeu_si256(rounded.as_chunks_mut::<8>().0[place].as_mut_ptr().cast(), result);
+            }
             let sum = _mm256_loadu_si256(sums.as_ptr().cast());
             let sum = _mm256_add_epi32(sum, _mm256_mullo_epi32(result, weight));
             _mm256_storeu_si256(sums.as_mut_ptr().cast(), sum);

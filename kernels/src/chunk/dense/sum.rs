@@ -1,11 +1,8 @@
 //! A dense block in fixed point.
 
-use super::{BLOCK, Width, codes, scale};
-use crate::magnitude::{BF16_FLOOR, bf16_parts, shift_to_nearest};
-use crate::simd::add_rounded;
-
-/// Shifts up to this leave room for half a unit above the largest product, 2^16 · 127 · 255, in a signed 32-bit integer.
-const SHIFT_SIGNED_MAX: u32 = 25;
+use super::{BLOCK, SCALE_BYTES, Width, scale};
+use crate::magnitude::{BF16_FLOOR, bf16_parts};
+use crate::simd::{Product, add_bytes, add_nibbles};
 
 /// A contribution's integers in one aggregate.
 #[derive(Clone, Copy)]
@@ -16,7 +13,7 @@ pub(crate) struct Factors {
     pub(crate) weight: u32,
 }
 
-/// `fixed` ← ±V of every element of a block at the exponent E, and `sums` ← `sums` ± w·V.
+/// `sums` ← `sums` ± w·V for every element of a block at the exponent E; `fixed` ← ±V where it is wanted.
 #[inline(always)]
 pub(crate) fn add_fixed<const LEVEL: u8>(
     width: Width,
@@ -24,27 +21,29 @@ pub(crate) fn add_fixed<const LEVEL: u8>(
     block: usize,
     factors: Factors,
     exponent: i32,
-    fixed: &mut [i32; BLOCK],
+    fixed: Option<&mut [i32; BLOCK]>,
     sums: &mut [i32; BLOCK],
 ) {
     let bits = scale(bytes, block);
     if bits < BF16_FLOOR {
-        fixed.fill(0);
-        return;
-    }
-    let (own, significand) = bf16_parts(bits);
-    // At most 2^16 · 255 < 2^24.
-    let factor = factors.coefficient * significand;
-    let shift = width.shift() + (exponent + width.bias() - own as i32) as u32;
-    let codes = codes(width, bytes, block);
-    if shift > SHIFT_SIGNED_MAX {
-        for ((fixed, sum), &code) in fixed.iter_mut().zip(sums).zip(&codes) {
-            let rounded = shift_to_nearest(factor * u32::from(code.unsigned_abs()), shift);
-            *fixed = i32::from(code.signum()) * rounded as i32;
-            *sum += factors.weight as i32 * *fixed;
+        if let Some(fixed) = fixed {
+            fixed.fill(0);
         }
         return;
     }
-    // Rounding to nearest, ties to even, is the same on both sides of zero, so the sign may stay in the product.
-    add_rounded::<LEVEL>(&codes, (factor as i32, shift, factors.weight as i32), fixed, sums);
+    let (own, significand) = bf16_parts(bits);
+    let shift = width.shift() + (exponent + width.bias() - own as i32) as u32;
+    // At most 2^16 · 255 < 2^24.
+    let product = Product { factor: factors.coefficient * significand, shift, weight: factors.weight as i32 };
+    let codes = &bytes[SCALE_BYTES + block * width.block_bytes()..];
+    match width {
+        Width::Eight => {
+            let Some(codes) = codes.first_chunk() else { return };
+            add_bytes::<LEVEL>(codes, product, fixed, sums);
+        }
+        Width::Four => {
+            let Some(codes) = codes.first_chunk() else { return };
+            add_nibbles::<LEVEL>(codes, product, fixed, sums);
+        }
+    }
 }
