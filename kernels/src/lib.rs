@@ -44,7 +44,7 @@ pub use compressor::{Compressor, CompressorError};
 pub use error::{ApplyError, DecodeError, EncodeError};
 pub use hash::state_hash;
 pub use header::{Expected, HEADER_BYTES, Header, VERSION, check, parse, seal};
-pub use outer::{ALPHA_MAX, OuterStep, apply, apply_into, mean};
+pub use outer::{ALPHA_MAX, OuterStep, apply, apply_into, mean, mean_into};
 pub use products::MEMBERS_MAX;
 pub use residual::{accumulate, compress, restore};
 pub use rounding::Rounding;

@@ -85,10 +85,19 @@ pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterSt
 /// # Errors
 /// As [`apply_into`].
 pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<Vec<f32>, ApplyError> {
-    let plan = checked_plan(codec, elements, terms, &OuterStep::MEAN)?;
     let mut mean = vec![0.0; elements];
+    mean_into(codec, terms, &mut mean)?;
+    Ok(mean)
+}
+
+/// As [`mean`], over what a vector holds, whose memory is there already. [elements]
+///
+/// # Errors
+/// As [`apply_into`]; the vector means nothing then.
+pub fn mean_into(codec: Codec, terms: &[Term<'_>], mean: &mut [f32]) -> Result<(), ApplyError> {
+    let plan = checked_plan(codec, mean.len(), terms, &OuterStep::MEAN)?;
     let states = mean.par_chunks_mut(CHUNK).map(|mean| (None, mean));
-    if fold(codec, &plan, states) { Ok(mean) } else { Err(find_fault(codec, &[], terms, &mean)) }
+    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, &[], terms, mean)) }
 }
 
 /// The outer step of every chunk, from its state before to the one after. Whether all was well.

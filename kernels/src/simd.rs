@@ -125,6 +125,19 @@ pub(crate) fn opaque(length: usize) -> usize {
     std::hint::black_box(length)
 }
 
+/// Asks for the cache line at `bytes[at]`, which may lie beyond the end.
+#[inline(always)]
+pub(crate) fn prefetch(bytes: &[u8], at: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: a hint; no address makes it fault.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = (bytes, at);
+}
+
 /// Which of 64 magnitudes reach `bound`, both as bits below 2^31: bit `i` for element `i`.
 #[inline(always)]
 pub(crate) fn reaching<const LEVEL: u8>(values: &[f32; WORD], bound: u32) -> u64 {

@@ -11,10 +11,7 @@ use crate::chunk::plain;
 use crate::chunk::topk::{Entries, Shape};
 use crate::codec::{BLOCK, BLOCKS};
 use crate::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, ROUNDER_F32, power_of_two};
-use crate::simd::{WORD, WORDS, non_zero, opaque, positions_of_ones, vectorised};
-
-/// Entries of a chunk, over all terms, from which on every element is divided rather than those that somebody sends.
-const ENTRIES_MANY: usize = 1024;
+use crate::simd::{WORD, WORDS, non_zero, opaque, positions_of_ones, prefetch, vectorised};
 
 /// Buffers of one thread.
 pub(crate) struct Sums {
@@ -100,32 +97,10 @@ vectorised! {
             }
         }
         let unit = power_of_two(exponent - FRACTION_BITS);
-        if plan.terms.len() * shape.k >= ENTRIES_MANY {
-            return step_all(sums, plan.divisor_min, unit, chunk);
-        }
         let found = collect::<LEVEL>(sums, plan.divisor_min);
         divide(&mut sums.numerators[..found], &sums.divisors[..found], unit);
         begin(chunk) & subtract(chunk, &sums.indices[..found], &sums.numerators[..found])
     }
-}
-
-/// The outer step of every element, whether somebody sends it or not, and the sums zero again.
-#[inline(always)]
-fn step_all(sums: &mut Sums, divisor_min: u32, unit: f32, chunk: &mut Chunk<'_>) -> bool {
-    let mean = chunk.theta.is_none();
-    let mut finite = begin(chunk);
-    let (mut largest, least) = (0, divisor_min.max(1) as i32);
-    for (next, both) in chunk.next.iter_mut().zip(&mut sums.sums) {
-        let sum = *both as i32;
-        let weight = ((*both >> 32) as i32 - (sum >> 31)).max(least);
-        *both = 0;
-        let difference = quotient(sum, weight, 1.0 / weight as f32) as f32 * unit;
-        // Taking off +0 leaves every number as it is.
-        *next = if mean { difference } else { *next - difference };
-        largest = largest.max((next.to_bits() & MAGNITUDE_MASK) as i32);
-    }
-    finite &= largest < INFINITY_BITS as i32;
-    finite
 }
 
 /// Lists the elements that somebody sends, with sum and divisor, and leaves the sums zero.
@@ -199,6 +174,8 @@ fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_
         let exponent = dense_exponent(width, scale);
         let mut sums = [0; BLOCK];
         for &(body, weight, coefficient) in &plan.terms {
+            // The next chunk comes while this one is summed.
+            prefetch(body, (chunk.number + 1) * size + block * size / BLOCKS);
             let (bytes, factors) = (part(body, chunk.number, size), Factors { coefficient, weight });
             add_fixed::<LEVEL>(width, bytes, block, factors, exponent, None, &mut sums);
         }
@@ -262,4 +239,28 @@ pub(crate) fn plain(plan: &Plan<'_>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> 
         *next = if mean { difference } else { *next - difference };
     }
     finite && chunk.next.iter().all(|value| value.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quotient_is_rounded_to_nearest_ties_to_even() {
+        let check = |sum: i64, divisor: i32| {
+            let Ok(sum) = i32::try_from(sum) else { return };
+            let exact = (f64::from(sum) / f64::from(divisor)).round_ties_even();
+            assert_eq!(f64::from(quotient(sum, divisor, 1.0 / divisor as f32)), exact, "{sum} / {divisor}");
+        };
+        for divisor in 1..=4096 {
+            // Around every kind of tie, up to the largest quotient on both sides.
+            for whole in [0, 1, 2, 3, 255, 4095, 65_535, 131_071, 200_001, 262_143] {
+                for near in -2..=2 {
+                    let sum = whole * i64::from(divisor) + i64::from(divisor) / 2 + near;
+                    check(sum.min(i64::from(divisor) << 18), divisor);
+                    check(-sum.min(i64::from(divisor) << 18), divisor);
+                }
+            }
+        }
+    }
 }

@@ -103,9 +103,8 @@ pub(super) fn mean(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case,
     let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
     wrong(right && same, "mean", codec)?;
     let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
-    let elements = arena.elements();
-    Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |_| {
-        let _ = black_box(crate::mean(codec, elements, &terms_of(&bodies)));
+    Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |slices| {
+        let _ = black_box(crate::mean_into(codec, &terms_of(&bodies), slices.target));
     }))
 }
 
