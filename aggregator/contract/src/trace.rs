@@ -191,6 +191,12 @@ fn is_paused(state: &State) -> bool {
     matches!(state.view("get_config", &[], 0).as_deref(), Ok([_, Value::Bool(true), ..]))
 }
 
+fn has_earning(state: &State, id: u64, participant: Address) -> bool {
+    let args = [Value::U64(id).bcs(), Value::Address(participant).bcs()];
+    let earning = state.view("get_earning", &args, 0).unwrap_or_default();
+    number(&earning, 0) > 0 && earning.last() == Some(&Value::Bool(false))
+}
+
 const fn account(last: u8) -> Address {
     let mut bytes = [0; 32];
     bytes[31] = last;

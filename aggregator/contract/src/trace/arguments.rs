@@ -1,6 +1,6 @@
 //! Which function is called, by whom, with which arguments. Each of them is now and then beside its bound.
 
-use super::{GRANT, Generator, STAFF, Seen, is_paused};
+use super::{GRANT, Generator, STAFF, Seen, WORKERS, account, has_earning, is_paused};
 use crate::limits::{BATCH_MAX, CLAIM_DELAY_S_MAX, EVIDENCE_BYTES_MAX, HASH_BYTES, PROOF_MAX, STRING_BYTES_MAX};
 use crate::{Address, State, Value};
 
@@ -14,9 +14,9 @@ impl Generator {
         match self.random.below(100) {
             0..10 => self.administration(state),
             10..25 => self.node(state),
-            25..33 => self.create_session(state),
-            33..57 => self.report(state),
-            57..97 => self.reward(state),
+            25..30 => self.create_session(state),
+            30..60 => self.report(state),
+            60..98 => self.reward(state),
             _ => ("close_session", self.admin(state), vec![self.session().into()]),
         }
     }
@@ -130,10 +130,14 @@ impl Generator {
         let id = self.session();
         match self.random.below(20) {
             0 => ("distribute_rewards", self.reporter(state), vec![id.into()]),
-            1..7 => ("claim_reward", self.worker(), vec![id.into()]),
-            7..9 => {
+            1..6 => {
+                let (id, participant) = self.earning(state, id);
+                ("claim_reward", participant, vec![id.into()])
+            }
+            6..9 => {
+                let (id, participant) = self.earning(state, id);
                 let evidence = self.evidence();
-                ("invalidate_earning", self.admin(state), vec![id.into(), self.worker().into(), evidence])
+                ("invalidate_earning", self.admin(state), vec![id.into(), participant.into(), evidence])
             }
             9..12 => self.publish_root(state, id),
             12 => {
@@ -142,6 +146,18 @@ impl Generator {
             }
             _ => self.claim(state, id),
         }
+    }
+
+    /// A session and one whose earning in it is unclaimed, among the last sessions; often none is, or another is taken.
+    fn earning(&mut self, state: &State, id: u64) -> (u64, Address) {
+        let participant = self.worker();
+        if self.random.one_in(8) {
+            return (id, participant);
+        }
+        let last = self.next_session.saturating_sub(12)..self.next_session;
+        let all = last.flat_map(|id| (1..=WORKERS).map(move |worker| (id, account(worker))));
+        let unclaimed: Vec<_> = all.filter(|(id, who)| has_earning(state, *id, *who)).collect();
+        if unclaimed.is_empty() { (id, participant) } else { self.random.pick(&unclaimed) }
     }
 
     fn publish_root(&mut self, state: &State, id: u64) -> Chosen {
