@@ -62,7 +62,7 @@ impl Chain {
             digest,
             mints: 0,
         };
-        let outcome = Outcome { success: true, vm_status: EXECUTED.into(), gas_used: 0, events: Vec::new() };
+        let outcome = Outcome::free(Ok(()));
         chain.commit(digest, 0, genesis_us, Kind::Genesis, outcome);
         chain.history.push_block(BlockInfo { height: 0, timestamp_us: genesis_us, first: 0, last: 0, digest });
         chain
@@ -99,12 +99,7 @@ impl Chain {
         for mint in &block.mints {
             self.pool.remove_mint(mint.number);
             self.mints = mint.number + 1;
-            let account = self.world.accounts.entry(mint.to).or_default();
-            account.gas = account.gas.saturating_add(mint.gas);
-            if mint.reward > 0 {
-                self.world.contract.mint(mint.to, mint.reward);
-            }
-            let outcome = Outcome { success: true, vm_status: EXECUTED.into(), gas_used: 0, events: Vec::new() };
+            let outcome = self.world.give(mint);
             self.commit(mint.hash(&self.world.module), height, at, Kind::Mint(*mint), outcome);
         }
         for transaction in &block.transactions {
@@ -131,7 +126,7 @@ impl Chain {
         let now_s = self.time_us(now_us) / MICROS;
         if let Err(refused) = check(transaction, self.facts(transaction, now_s, true)) {
             let vm_status = refused.status().map_or_else(|| refused.to_string(), |(name, _)| name.to_owned());
-            return Outcome { success: false, vm_status, gas_used: 0, events: Vec::new() };
+            return Outcome::free(Err(vm_status));
         }
         self.world.clone().run(transaction, now_s)
     }

@@ -1,5 +1,6 @@
 //! The accounts and the contract: what transactions change.
 
+use super::block::Mint;
 use crate::gas::{self, FRAMEWORK, GAS_ASSET};
 use crate::transaction::{Replay, Transaction};
 use aptos_sdk::transaction::EntryFunction;
@@ -43,6 +44,14 @@ pub struct Outcome {
     pub events: Vec<Emitted>,
 }
 
+impl Outcome {
+    /// That of something which costs nothing and emits nothing.
+    pub(crate) fn free(done: Result<(), String>) -> Self {
+        let (success, vm_status) = done.map_or_else(|status| (false, status), |()| (true, EXECUTED.to_owned()));
+        Outcome { success, vm_status, gas_used: 0, events: Vec::new() }
+    }
+}
+
 /// Everything that transactions change, besides nonces.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -59,6 +68,18 @@ impl World {
 
     pub(crate) fn account(&self, address: &Address) -> Account {
         self.accounts.get(address).copied().unwrap_or_default()
+    }
+
+    /// Gives what the faucet gives, all of it or nothing: the contract bounds how much of its asset there is.
+    pub(crate) fn give(&mut self, mint: &Mint) -> Outcome {
+        if mint.reward > 0
+            && let Err(abort) = self.contract.mint(mint.to, mint.reward)
+        {
+            return Outcome::free(Err(status(&self.module, &CallError::Abort(abort))));
+        }
+        let account = self.accounts.entry(mint.to).or_default();
+        account.gas = account.gas.saturating_add(mint.gas);
+        Outcome::free(Ok(()))
     }
 
     /// Runs a transaction that passed the rules and takes its fee.

@@ -1,0 +1,1 @@
+//! Random calls for tests: see `Generator`.
