@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -144,7 +144,7 @@ enum Next {
     Damaged(&'static str),
 }
 
-fn next(input: &mut impl Read, left: u64) -> io::Result<Next> {
+fn next(input: &mut impl BufRead, left: u64) -> io::Result<Next> {
     if left == 0 {
         return Ok(Next::End);
     }
@@ -174,7 +174,7 @@ fn next(input: &mut impl Read, left: u64) -> io::Result<Next> {
     })
 }
 
-fn all_zeros(input: &mut impl Read, count: u64) -> io::Result<bool> {
+fn all_zeros(input: &mut impl BufRead, count: u64) -> io::Result<bool> {
     for byte in input.take(count).bytes() {
         if byte? != 0 {
             return Ok(false);
