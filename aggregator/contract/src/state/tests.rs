@@ -184,8 +184,7 @@ fn a_session_takes_contributions_terms_and_anchors() {
     chain.aborts(Abort::StaleTerm, ADMIN, "record_term", args![1_u64, 0_u64, who(1), [0; 32]]);
     chain.ok(ADMIN, "record_term", args![1_u64, 3_u64, who(1), [0; 32]]);
     chain.aborts(Abort::StaleTerm, ADMIN, "record_term", args![1_u64, 3_u64, who(1), [0; 32]]);
-    let anchor =
-        |round: u64| [&args![1_u64, round, [1; 32], [2; 32], [3; 32]][..], &args![4_u64, 5_u64, 6_u64][..]].concat();
+    let anchor = |round: u64| [args![1_u64, round, [1; 32], [2; 32], [3; 32]], args![4_u64, 5_u64, 6_u64]].concat();
     chain.aborts(Abort::StaleAnchor, ADMIN, "record_anchor", &anchor(0));
     chain.ok(ADMIN, "record_anchor", &anchor(8));
     chain.aborts(Abort::StaleAnchor, ADMIN, "record_anchor", &anchor(8));
