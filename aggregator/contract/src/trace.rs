@@ -197,6 +197,11 @@ fn has_earning(state: &State, id: u64, participant: Address) -> bool {
     number(&earning, 0) > 0 && earning.last() == Some(&Value::Bool(false))
 }
 
+fn has_pending_root(state: &State, id: u64, now_s: u64) -> bool {
+    let roots = state.view("get_root", &[Value::U64(id).bcs()], now_s).unwrap_or_default();
+    number(&roots, 4) > 0
+}
+
 const fn account(last: u8) -> Address {
     let mut bytes = [0; 32];
     bytes[31] = last;

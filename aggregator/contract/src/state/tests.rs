@@ -21,7 +21,7 @@ struct Chain {
 
 /// Arguments of anything that becomes a value.
 macro_rules! args {
-    ($($arg:expr),* $(,)?) => { &[$(Value::from($arg)),*] };
+    ($($arg:expr),* $(,)?) => { &[$(Value::from($arg)),*][..] };
 }
 
 impl Chain {

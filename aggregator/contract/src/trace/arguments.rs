@@ -1,6 +1,6 @@
 //! Which function is called, by whom, with which arguments. Each of them is now and then beside its bound.
 
-use super::{GRANT, Generator, STAFF, Seen, WORKERS, account, has_earning, is_paused};
+use super::{GRANT, Generator, STAFF, Seen, WORKERS, account, has_earning, has_pending_root, is_paused};
 use crate::limits::{BATCH_MAX, CLAIM_DELAY_S_MAX, EVIDENCE_BYTES_MAX, HASH_BYTES, PROOF_MAX, STRING_BYTES_MAX};
 use crate::{Address, State, Value};
 
@@ -141,6 +141,9 @@ impl Generator {
             }
             9..12 => self.publish_root(state, id),
             12 => {
+                let last = self.next_session.saturating_sub(12)..self.next_session;
+                let waiting: Vec<u64> = last.filter(|id| has_pending_root(state, *id, self.now_s)).collect();
+                let id = if waiting.is_empty() { id } else { self.random.pick(&waiting) };
                 let evidence = self.evidence();
                 ("invalidate_root", self.admin(state), vec![id.into(), evidence])
             }
