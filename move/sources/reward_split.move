@@ -18,7 +18,7 @@ module cotrain::reward_split {
         Totals { compute_time, data_transmitted, quality_sum, uptime_sum, count }
     }
 
-    /// 0–10,000 of four numbers of 0–100.
+    /// 0 to 10,000 of four numbers of 0 to 100.
     public fun score(time: u64, quality: u64, data: u64, uptime: u64): u64 {
         if (quality == 0) 0 else 30 * time + 40 * quality + 15 * data + 15 * uptime
     }
@@ -76,7 +76,7 @@ module cotrain::reward_split {
         if (whole == 0) 0 else ((100 * (part as u128) / (whole as u128)) as u64)
     }
 
-    /// The scores of the max(1, ⌊m/10⌋) highest of the m positive ones, 0 elsewhere.
+    /// The scores of the max(1, m/10 rounded down) highest of the m positive ones, 0 elsewhere.
     fun highest(scores: &vector<u64>): vector<u64> {
         let kept = zeros(vector::length(scores));
         let wide = vector[];

@@ -33,7 +33,7 @@ module cotrain::training_rewards {
     const ENO_SESSION: u64 = 8;
     /// The session was closed or paid.
     const ESESSION_CLOSED: u64 = 9;
-    /// A number of 0–100 is above 100, or a reputation is.
+    /// A number of 0 to 100 is above 100, or a reputation is.
     const EINVALID_RATIO: u64 = 10;
     /// A total would leave u64.
     const EOVERFLOW: u64 = 11;
