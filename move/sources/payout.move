@@ -59,4 +59,9 @@ module cotrain::payout {
     fun vault_address(): address acquires Vault {
         object::address_from_extend_ref(&borrow_global<Vault>(@cotrain).extend_ref)
     }
+
+    #[test_only]
+    public fun owner_of_for_test(deployer: &signer): address {
+        owner_of(deployer)
+    }
 }

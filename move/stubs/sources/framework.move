@@ -38,6 +38,16 @@ module aptos_framework::account {
     native public(friend) fun create_signer(addr: address): signer;
 
     native public(friend) fun create_address(bytes: vector<u8>): address;
+
+    #[test_only]
+    public fun create_signer_for_test(addr: address): signer {
+        create_signer(addr)
+    }
+
+    #[test_only]
+    public fun create_address_for_test(bytes: vector<u8>): address {
+        create_address(bytes)
+    }
 }
 
 module aptos_framework::object {
