@@ -1,7 +1,7 @@
 #[test_only]
 module cotrain::sessions_tests {
     use std::vector;
-    use cotrain::setup::{Self, signed};
+    use cotrain::setup;
     use cotrain::training_rewards as ledger;
 
     #[test]

@@ -1,6 +1,6 @@
+#[test_only]
 /// What the tests start from: the contract of an admin with 10,000 of the asset, at second 1,000; accounts 0xa1 to 0xa3
 /// registered; session 7 with a pool of 1,000.
-#[test_only]
 module cotrain::setup {
     use std::bcs;
     use std::hash;
