@@ -94,7 +94,8 @@ impl Module {
         let empty = bytes.len == 0;
         // SAFETY: the library gave up these `len` bytes, and they are copied before they are freed. A vector without bytes
         // may hold a dangling pointer and is not read.
-        let copy = if empty { Vec::new() } else { unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) }.to_vec() };
+        let copy =
+            if empty { Vec::new() } else { unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) }.to_vec() };
         // SAFETY: this module's library allocated it, and it is consumed here for the only time.
         unsafe { (self.destroy_bytes)(bytes) };
         Some(copy)
@@ -118,7 +119,8 @@ pub(crate) struct Db {
 pub(crate) struct Api {
     state: *const c_void,
     query: extern "C" fn(*const c_void, View, u64, *mut OwnedBytes, *mut u64, *mut OwnedBytes) -> i32,
-    account_info: extern "C" fn(*const c_void, View, *mut bool, *mut u64, *mut u64, *mut u8, *mut bool, *mut OwnedBytes) -> i32,
+    account_info:
+        extern "C" fn(*const c_void, View, *mut bool, *mut u64, *mut u64, *mut u8, *mut bool, *mut OwnedBytes) -> i32,
     amount_to_share: extern "C" fn(*const c_void, View, View, u64, *mut u64, *mut OwnedBytes) -> i32,
     share_to_amount: extern "C" fn(*const c_void, View, View, u64, *mut u64, *mut OwnedBytes) -> i32,
     unbond_timestamp: extern "C" fn(*const c_void, *mut u64, *mut OwnedBytes) -> i32,
@@ -128,8 +130,15 @@ pub(crate) struct Api {
 pub(crate) const UNIMPLEMENTED: i32 = 5;
 
 impl Api {
-    pub(crate) const SILENT: Self =
-        Self { state: std::ptr::null(), query, account_info, amount_to_share: share, share_to_amount: share, unbond_timestamp, price };
+    pub(crate) const SILENT: Self = Self {
+        state: std::ptr::null(),
+        query,
+        account_info,
+        amount_to_share: share,
+        share_to_amount: share,
+        unbond_timestamp,
+        price,
+    };
 }
 
 extern "C" fn query(_: *const c_void, _: View, _: u64, _: *mut OwnedBytes, _: *mut u64, _: *mut OwnedBytes) -> i32 {
@@ -158,6 +167,13 @@ extern "C" fn unbond_timestamp(_: *const c_void, _: *mut u64, _: *mut OwnedBytes
     UNIMPLEMENTED
 }
 
-extern "C" fn price(_: *const c_void, _: View, _: *mut OwnedBytes, _: *mut u64, _: *mut u64, _: *mut OwnedBytes) -> i32 {
+extern "C" fn price(
+    _: *const c_void,
+    _: View,
+    _: *mut OwnedBytes,
+    _: *mut u64,
+    _: *mut u64,
+    _: *mut OwnedBytes,
+) -> i32 {
     UNIMPLEMENTED
 }

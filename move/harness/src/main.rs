@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let filter = std::env::args().nth(1).unwrap_or_default();
-    let result = tempfile::tempdir().map_err(|source| move_harness::Error::Io { what: "no temporary folder".into(), source });
+    let result =
+        tempfile::tempdir().map_err(|source| move_harness::Error::Io { what: "no temporary folder".into(), source });
     match result.and_then(|out| move_harness::run_unit_tests(out.path(), &filter)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

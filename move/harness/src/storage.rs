@@ -47,6 +47,14 @@ unsafe extern "C" fn remove(state: *mut c_void, key: View, _: *mut OwnedBytes) -
 }
 
 /// The contract iterates over no table.
-unsafe extern "C" fn scan(_: *mut c_void, _: View, _: View, _: View, _: i32, _: *mut c_void, _: *mut OwnedBytes) -> i32 {
+unsafe extern "C" fn scan(
+    _: *mut c_void,
+    _: View,
+    _: View,
+    _: View,
+    _: i32,
+    _: *mut c_void,
+    _: *mut OwnedBytes,
+) -> i32 {
     UNIMPLEMENTED
 }
