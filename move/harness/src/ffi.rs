@@ -145,7 +145,6 @@ extern "C" fn query(_: *const c_void, _: View, _: u64, _: *mut OwnedBytes, _: *m
     UNIMPLEMENTED
 }
 
-#[expect(clippy::too_many_arguments, reason = "the library's signature")]
 extern "C" fn account_info(
     _: *const c_void,
     _: View,
