@@ -8,6 +8,7 @@ module cotrain::merkle {
     const LEAF: u8 = 0;
     const NODE: u8 = 1;
 
+    #[view]
     /// The leaf that says what `participant` earned in the session since its start.
     public fun leaf(session_id: u64, participant: address, cumulative: u64): vector<u8> {
         let bytes = vector[LEAF];
@@ -26,12 +27,13 @@ module cotrain::merkle {
         hash::sha3_256(bytes)
     }
 
+    #[view]
     /// The root to which a leaf leads through the siblings on its way up.
-    public fun root(leaf: vector<u8>, proof: &vector<vector<u8>>): vector<u8> {
+    public fun root(leaf: vector<u8>, proof: vector<vector<u8>>): vector<u8> {
         let node = leaf;
         let i = 0;
-        while (i < vector::length(proof)) {
-            node = parent(node, *vector::borrow(proof, i));
+        while (i < vector::length(&proof)) {
+            node = parent(node, *vector::borrow(&proof, i));
             i = i + 1;
         };
         node

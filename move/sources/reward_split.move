@@ -46,6 +46,36 @@ module cotrain::reward_split {
         (scores, base, bonus)
     }
 
+    #[view]
+    /// The same of columns, for whoever wants to check a distribution, tests included.
+    public fun split_columns(
+        pool: u64,
+        base_percentage: u64,
+        quality_threshold: u64,
+        compute_times: vector<u64>,
+        data_transmitted: vector<u64>,
+        quality_sums: vector<u64>,
+        uptime_sums: vector<u64>,
+        counts: vector<u64>
+    ): (vector<u64>, vector<u64>, vector<u64>) {
+        let all = vector[];
+        let i = 0;
+        while (i < vector::length(&counts)) {
+            vector::push_back(
+                &mut all,
+                totals(
+                    *vector::borrow(&compute_times, i),
+                    *vector::borrow(&data_transmitted, i),
+                    *vector::borrow(&quality_sums, i),
+                    *vector::borrow(&uptime_sums, i),
+                    *vector::borrow(&counts, i)
+                )
+            );
+            i = i + 1;
+        };
+        split(pool, base_percentage, quality_threshold, &all)
+    }
+
     fun scores(all: &vector<Totals>): vector<u64> {
         let n = vector::length(all);
         let time_max = 0;

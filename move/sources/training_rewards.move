@@ -737,7 +737,7 @@ module cotrain::training_rewards {
         };
         let participant = signer::address_of(participant);
         let leaf = merkle::leaf(session_id, participant, cumulative);
-        assert!(merkle::root(leaf, &proof) == session.root, error::invalid_argument(EINVALID_PROOF));
+        assert!(merkle::root(leaf, proof) == session.root, error::invalid_argument(EINVALID_PROOF));
         let left = session.root_total - session.claimed;
         let claimed = claimed_of(state, session_id, participant);
         assert!(cumulative > claimed, error::invalid_state(ENOTHING_TO_CLAIM));
