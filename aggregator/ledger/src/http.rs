@@ -10,7 +10,7 @@ mod view;
 use crate::Ledger;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::HOST;
+use hyper::header::{HOST, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{Request, Response, server::conn::http1};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -123,10 +123,15 @@ async fn connection(ledger: Ledger, stream: TcpStream, peer: SocketAddr, shutdow
 }
 
 async fn answer(ledger: &Ledger, peer: SocketAddr, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    let answer = if ledger.options().remote || names_loopback(&request) {
-        routes::route(ledger, peer, request).await
-    } else {
-        answer::Answer::error(403, "web_framework_error", "the Host header does not name this machine", None)
+    let strange = match ledger.options().remote {
+        true => None,
+        false if !names_loopback(&request) => Some("the Host header does not name this machine"),
+        false if !origin_is_loopback(&request) => Some("the Origin header does not name this machine"),
+        false => None,
+    };
+    let answer = match strange {
+        None => routes::route(ledger, peer, request).await,
+        Some(message) => answer::Answer::error(403, "web_framework_error", message, None),
     };
     answer.response(ledger)
 }
@@ -135,7 +140,18 @@ async fn answer(ledger: &Ledger, peer: SocketAddr, request: Request<Incoming>) -
 /// resolve to this machine.
 fn names_loopback(request: &Request<Incoming>) -> bool {
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let Some(host) = request.uri().authority().map(|authority| authority.as_str()).or(header) else { return false };
+    let authority = request.uri().authority().map(|authority| authority.as_str());
+    authority.or(header).is_some_and(is_loopback)
+}
+
+/// Whether a page that makes a browser send the request is of this machine; programs send no origin.
+fn origin_is_loopback(request: &Request<Incoming>) -> bool {
+    let Some(origin) = request.headers().get(ORIGIN) else { return true };
+    let scheme_and_host = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    scheme_and_host.is_some_and(|(_, host)| is_loopback(host))
+}
+
+fn is_loopback(host: &str) -> bool {
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

@@ -8,6 +8,7 @@ use crate::transaction::{Hash, Transaction};
 use crate::{Refused, gas};
 use aptos_sdk::account::Ed25519Account;
 use contract::Address;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -140,7 +141,12 @@ impl Ledger {
         let (committed, clock) = (shared.clone(), options.clock.clone());
         let committer = std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || commit(&committed, log, &clock))
+            .spawn(move || {
+                if catch_unwind(AssertUnwindSafe(|| commit(&committed, log, &clock))).is_err() {
+                    error!("the ledger stops: the committer panicked");
+                    committed.lock().stopped = Some("the committer panicked".into());
+                }
+            })
             .map_err(OpenError::Thread)?;
         Ok(Ledger(Arc::new(Inner { shared, committer: Some(committer), options, admin })))
     }

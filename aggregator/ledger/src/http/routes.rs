@@ -45,11 +45,32 @@ pub(super) async fn route(ledger: &Ledger, peer: SocketAddr, request: Request<In
         ["transactions", "simulate"] => submit::simulate(ledger, request, &query).await,
         ["view"] => view::view(ledger, request).await,
         ["mint"] => match body::read(request, 1024).await {
-            Ok(_) => mint(ledger, peer, &query).await.unwrap_or_else(|answer| answer),
+            Ok(_) => match mint(ledger, peer, &query).await {
+                Ok(hashes) => Answer::json(200, &hashes),
+                Err(answer) => answer,
+            },
+            Err(answer) => answer,
+        },
+        ["fund"] => match body::read(request, 1024).await.and_then(|body| fund(&body)) {
+            Ok(query) => match mint(ledger, peer, &query).await {
+                Ok(hashes) => Answer::json(200, &json!({ "txn_hashes": hashes })),
+                Err(answer) => answer,
+            },
             Err(answer) => answer,
         },
         _ => no_route(),
     }
+}
+
+/// The query of `POST /mint` that says what the body of `POST /fund` does, which other libraries send.
+fn fund(body: &[u8]) -> Result<Query, Answer> {
+    let body: Json = serde_json::from_slice(body).map_err(|error| Answer::invalid(&error.to_string()))?;
+    let text = |name: &str| match &body[name] {
+        Json::Null => None,
+        Json::String(text) => Some((name.to_owned(), text.clone())),
+        other => Some((name.to_owned(), other.to_string())),
+    };
+    Ok(["address", "amount", "asset"].into_iter().filter_map(text).collect())
 }
 
 async fn get(ledger: &Ledger, parts: &[&str], query: &Query) -> Result<Answer, Answer> {
@@ -87,7 +108,9 @@ async fn get(ledger: &Ledger, parts: &[&str], query: &Query) -> Result<Answer, A
             let version = parse(version, "a version")?;
             block(ledger, ledger.read(|chain| chain.by_version(version)).map(|committed| committed.block), query)
         }
-        ["mint" | "view"] => return Err(Answer::error(405, "web_framework_error", "the method is not allowed", None)),
+        ["mint" | "fund" | "view"] => {
+            return Err(Answer::error(405, "web_framework_error", "the method is not allowed", None));
+        }
         _ => return Err(no_route()),
     })
 }
@@ -172,8 +195,8 @@ fn block(ledger: &Ledger, height: Option<u64>, query: &Query) -> Answer {
     })
 }
 
-/// Gives an account coins, both kinds unless `asset` names one, and answers once they are there.
-async fn mint(ledger: &Ledger, peer: SocketAddr, query: &Query) -> Result<Answer, Answer> {
+/// Gives an account coins, both kinds unless `asset` names one; the gift's hash, once it is there.
+async fn mint(ledger: &Ledger, peer: SocketAddr, query: &Query) -> Result<Json, Answer> {
     if !ledger.options().faucet || !peer.ip().is_loopback() {
         return Err(Answer::refused(&Refused::NoFaucet));
     }
@@ -191,7 +214,7 @@ async fn mint(ledger: &Ledger, peer: SocketAddr, query: &Query) -> Result<Answer
     };
     let hash = ledger.mint(to, gas, reward).map_err(|refused| Answer::refused(&refused))?;
     match ledger.wait(&hash, MINT_WAIT).await {
-        Some(Found::Committed(_)) => Ok(Answer::json(200, &json!([&render::hex(&hash)[2..]]))),
+        Some(Found::Committed(_)) => Ok(json!([&render::hex(&hash)[2..]])),
         _ => Err(Answer::error(503, "internal_error", "the gift was not committed in time", None)),
     }
 }

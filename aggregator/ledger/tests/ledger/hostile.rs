@@ -53,6 +53,11 @@ async fn answers_loopback_names_only() {
     for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "10.0.0.1", ""] {
         check(&served, &format!("GET /v1 HTTP/1.1\r\nHost: {host}"), b"", 403).await;
     }
+    let from = |origin| format!("POST /mint?address=0x1&amount=1 HTTP/1.1\r\nHost: localhost\r\nOrigin: {origin}");
+    for origin in ["https://evil.example", "null", "http://localhost.evil.example"] {
+        check(&served, &from(origin), b"", 403).await;
+    }
+    assert_eq!(served.http(&from("http://localhost:3000"), b"").await.0, 200);
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path(), Options::default()).unwrap();
     let listen = "0.0.0.0:0".parse().unwrap();

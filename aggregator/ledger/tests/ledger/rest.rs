@@ -127,3 +127,16 @@ async fn the_faucet_can_be_switched_off() {
     assert_eq!((status, &answer["error_code"]), (403, &json!("api_disabled")));
     assert_eq!(served.aptos.get_balance(to).await.unwrap(), 0);
 }
+
+#[tokio::test]
+async fn the_faucet_takes_json_and_names_of_assets() {
+    let served = Served::start();
+    let to = Ed25519Account::generate().address();
+    let body = json!({ "address": to.to_string(), "amount": 5 }).to_string();
+    let (status, answer) = served.post("/fund", "application/json", body.as_bytes()).await;
+    assert_eq!((status, answer["txn_hashes"].as_array().unwrap().len()), (200, 1), "{answer}");
+    assert_eq!(served.post(&format!("/mint?address={to}&amount=2&asset=gas"), "", b"").await.0, 200);
+    assert_eq!(served.post(&format!("/mint?address={to}&amount=3&asset=reward"), "", b"").await.0, 200);
+    assert_eq!(served.get(&format!("/v1/accounts/{to}/balance/0xa")).await.1, 7);
+    assert_eq!(served.get(&format!("/v1/accounts/{to}/balance/{}", served.ledger.module())).await.1, 8);
+}
