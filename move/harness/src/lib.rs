@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod abi;
 pub mod args;
 mod compiler;
 mod ffi;
@@ -25,6 +26,7 @@ mod storage;
 mod tools;
 mod vm;
 
+pub use abi::abi;
 pub use compiler::{build, run_unit_tests};
 pub use vm::{ADMIN, Event, Failure, Vm};
 

@@ -2,12 +2,15 @@
 
 use std::{collections::BTreeMap, error::Error, fs, process::Command};
 
-use move_harness::package_dir;
+use move_harness::{abi, build, package_dir};
+use serde_json::Value;
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// How many unit tests the package has; a test that is lost must be missed.
 const UNIT_TESTS: usize = 150;
+/// How many calls and views `CONTRACT.md` lists.
+const CALLS: usize = 33;
 
 #[test]
 fn move_unit_tests_pass() -> Outcome {
@@ -57,6 +60,20 @@ fn abort_codes_agree_with_the_contract() -> Outcome {
 }
 
 #[test]
+fn bounds_agree_with_the_contract() -> Outcome {
+    let text = fs::read_to_string(package_dir().join("CONTRACT.md"))?;
+    let (source, mut bounds) = (source()?, 0);
+    for row in text.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<_> = row.split('|').map(str::trim).collect();
+        let constant = format!("const {}: u64 = {};", cells[1].trim_matches('`'), cells[2].replace(',', ""));
+        assert!(source.contains(&constant), "the source lacks {constant:?}");
+        bounds += 1;
+    }
+    assert_eq!(bounds, 7);
+    Ok(())
+}
+
+#[test]
 fn every_abort_is_raised_in_its_category_and_tested() -> Outcome {
     let source = source()?;
     let mut tests = String::new();
@@ -83,31 +100,49 @@ fn every_abort_is_raised_in_its_category_and_tested() -> Outcome {
     Ok(())
 }
 
-/// The part of a signature that calls depend on, without line breaks.
-fn signatures(text: &str, prefix: &str) -> BTreeMap<String, String> {
-    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(").replace(" )", ")");
-    let parts = flat.split(prefix).skip(1);
-    let known = parts.filter_map(|part| {
-        let (name, rest) = part.split_once('(')?;
-        let (arguments, rest) = rest.split_once(')')?;
-        let result = rest.strip_prefix(": ").and_then(|rest| rest.split(['`', '{', ';']).next()).unwrap_or_default();
-        let result = result.split(" acquires").next()?.split(" =").next()?.trim();
-        name.chars()
-            .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
-            .then(|| (name.to_owned(), format!("({arguments}){result}")))
-    });
-    known.collect()
+/// The calls of `CONTRACT.md`: the name, the types of the parameters, those of the results.
+type Calls = BTreeMap<String, (Vec<String>, Vec<String>)>;
+
+fn documented_calls() -> Result<Calls, Box<dyn Error>> {
+    let text = fs::read_to_string(package_dir().join("CONTRACT.md"))?;
+    let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut calls = Calls::new();
+    for call in flat.split("- `").skip(1) {
+        let (signature, _) = call.split_once('`').ok_or("a call without an end")?;
+        let (name, rest) = signature.split_once('(').ok_or("a call without parameters")?;
+        let (parameters, rest) = rest.split_once(')').ok_or("a call without an end of its parameters")?;
+        let types =
+            parameters.split(", ").filter_map(|one| one.split_once(": ")).map(|(_, kind)| known_as(kind)).collect();
+        let results = rest.trim_start_matches(": ").trim_matches(['(', ')']);
+        let results = results.split(", ").filter(|one| !one.is_empty()).map(known_as).collect();
+        calls.insert(name.to_owned(), (types, results));
+    }
+    Ok(calls)
+}
+
+/// A type as the bytecode names it.
+fn known_as(kind: &str) -> String {
+    if kind == "String" { "0x1::string::String".to_owned() } else { kind.to_owned() }
+}
+
+fn texts(value: &Value) -> Vec<String> {
+    value.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 #[test]
-fn calls_have_the_signatures_of_the_contract() -> Outcome {
-    let text = fs::read_to_string(package_dir().join("CONTRACT.md"))?;
-    let documented = signatures(&text, "- `");
-    let source = source()?;
-    let mut defined = signatures(&source, "public entry fun ");
-    defined.extend(signatures(&source, "public fun "));
-    defined.remove("init_for_test");
-    assert_eq!(documented.len(), 33, "{:?}", documented.keys());
-    assert_eq!(defined, documented);
+fn the_bytecode_offers_the_calls_of_the_contract() -> Outcome {
+    let out = tempfile::tempdir()?;
+    let modules: Result<Vec<_>, _> = build(out.path())?.iter().map(|code| abi(code)).collect();
+    let modules = modules?;
+    let module = modules.iter().find(|module| module["name"] == "training_rewards").ok_or("no such module")?;
+    let mut offered = Calls::new();
+    for function in module["exposed_functions"].as_array().ok_or("no functions")? {
+        let name = function["name"].as_str().ok_or("a function without a name")?;
+        assert_ne!(function["is_entry"], function["is_view"], "{name} is either a call or a view");
+        offered.insert(name.to_owned(), (texts(&function["params"]), texts(&function["return"])));
+    }
+    let documented = documented_calls()?;
+    assert_eq!(documented.len(), CALLS);
+    assert_eq!(offered, documented);
     Ok(())
 }
