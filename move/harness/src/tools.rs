@@ -44,16 +44,24 @@ fn fetch(dir: &Path) -> Result<(), Error> {
     let fresh = tempfile::tempdir_in(&parent).map_err(io("the cache folder could not be written"))?;
     run(Command::new("npm").args(["pack", "--silent", PACKAGE]).current_dir(fresh.path()))?;
     let tarball = fresh.path().join(TARBALL);
-    let bytes = fs::read(&tarball).map_err(io("npm left no package"))?;
-    let found = BASE64_STANDARD.encode(Sha512::digest(&bytes));
-    if found != SHA512 {
-        return Err(Error::Hash { path: tarball, found });
-    }
-    run(Command::new("tar").args(["xzf", TARBALL]).current_dir(fresh.path()))?;
+    verify(&tarball, &fs::read(&tarball).map_err(io("npm left no package"))?)?;
+    // The package holds the libraries of other systems too, four times as much.
+    let library = |name| format!("package/library/{name}.{}.so", std::env::consts::ARCH);
+    run(Command::new("tar")
+        .args(["xzf", TARBALL])
+        .args([library("libcompiler"), library("libmovevm")])
+        .current_dir(fresh.path()))?;
+    fs::remove_file(&tarball).map_err(io("the unpacked package could not be removed"))?;
     match fs::rename(fresh.path(), dir) {
         Err(source) if !dir.exists() => Err(io("the libraries could not be put in place")(source)),
         _ => Ok(()),
     }
+}
+
+/// The package must be the one that was reviewed: its code runs in the process that loads it.
+fn verify(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let found = BASE64_STANDARD.encode(Sha512::digest(bytes));
+    if found == SHA512 { Ok(()) } else { Err(Error::Hash { path: path.to_owned(), found }) }
 }
 
 fn run(command: &mut Command) -> Result<(), Error> {
@@ -65,4 +73,15 @@ fn run(command: &mut Command) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Fetch { package: PACKAGE, reason: String::from_utf8_lossy(&output.stderr).into_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_package_is_refused() {
+        let refused = verify(Path::new("package.tgz"), b"another").expect_err("it has another hash");
+        assert!(matches!(refused, Error::Hash { .. }), "{refused}");
+    }
 }
