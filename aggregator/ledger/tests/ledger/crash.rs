@@ -60,6 +60,23 @@ async fn a_log_cut_anywhere_in_its_last_record_keeps_the_rest() {
 }
 
 #[tokio::test]
+async fn a_last_record_of_which_only_a_part_was_written_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = filled(folder.path(), 1).await;
+    let path = folder.path().join(LOG_FILE);
+    let log = std::fs::read(&path).unwrap();
+    let (before, last) = (images[images.len() - 2], images[images.len() - 1]);
+    // The length of the file was safe, what was in it was not. The last bytes of a signature are hardly zeros.
+    for written in before.1..last.1 - 4 {
+        let mut zeroed = log.clone();
+        zeroed[written as usize..].fill(0);
+        std::fs::write(&path, zeroed).unwrap();
+        let (ledger, _) = open(folder.path());
+        assert_eq!(image(&ledger), before.0, "written up to {written}");
+    }
+}
+
+#[tokio::test]
 async fn a_torn_tail_is_cut_and_the_ledger_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let images = filled(folder.path(), 1).await;
