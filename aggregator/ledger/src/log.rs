@@ -157,8 +157,8 @@ fn next(input: &mut impl BufRead, left: u64) -> io::Result<Next> {
     let (check, hash) = rest.split_at(4);
     let count = length.iter().rev().fold(0, |count, byte| count << 8 | usize::from(*byte));
     if blake3::hash(length).as_bytes()[..4] != *check || count > BODY_BYTES_MAX {
-        // A file system may have lengthened the file before it wrote to it: nothing but zeros up to the end.
-        let zeros = head.iter().all(|byte| *byte == 0) && all_zeros(input, left - HEAD_BYTES as u64)?;
+        // A file system may have lengthened the file before it wrote all of it: zeros from within the length up to the end.
+        let zeros = hash.iter().all(|byte| *byte == 0) && all_zeros(input, left - HEAD_BYTES as u64)?;
         return Ok(if zeros { Next::Torn } else { Next::Damaged("the length of a record does not match its check") });
     }
     let end = (HEAD_BYTES + count) as u64;

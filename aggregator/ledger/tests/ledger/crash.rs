@@ -1,8 +1,9 @@
 //! A ledger that is opened again has exactly what was committed, wherever its last write ended.
 
 use crate::support::{FUNDS, builder, committed, funded, heartbeat, open, register, signed};
-use ledger::{KEY_FILE, LOG_FILE, Ledger, LogError, OpenError, Options};
+use ledger::{Found, KEY_FILE, LOG_FILE, Ledger, LogError, OpenError, Options, Refused};
 use std::path::Path;
+use std::time::Duration;
 
 /// Everything of a ledger that must come back.
 fn image(ledger: &Ledger) -> (u64, [u8; 32], u64) {
@@ -56,6 +57,23 @@ async fn a_log_cut_anywhere_in_its_last_record_keeps_the_rest() {
             assert_eq!(image(&ledger), expected.0, "cut at {end}");
         }
         assert_eq!(std::fs::metadata(copy.path().join(LOG_FILE)).unwrap().len(), expected.1, "cut at {end}");
+    }
+}
+
+#[tokio::test]
+async fn a_last_record_of_which_only_a_part_was_written_is_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let images = filled(folder.path(), 1).await;
+    let path = folder.path().join(LOG_FILE);
+    let log = std::fs::read(&path).unwrap();
+    let (before, last) = (images[images.len() - 2], images[images.len() - 1]);
+    // The length of the file was safe, what was in it was not. The last bytes of a signature are hardly zeros.
+    for written in before.1..last.1 - 4 {
+        let mut zeroed = log.clone();
+        zeroed[written as usize..].fill(0);
+        std::fs::write(&path, zeroed).unwrap();
+        let (ledger, _) = open(folder.path());
+        assert_eq!(image(&ledger), before.0, "written up to {written}");
     }
 }
 
@@ -156,4 +174,44 @@ async fn a_killed_process_loses_nothing_that_it_reported() {
         assert!((reported..=reported + 1).contains(&version), "reported {reported}, found {version}");
     }
     assert!(reported >= 300);
+}
+
+/// The child of `a_full_disk_stops_the_ledger`: submits until nothing more is taken.
+#[tokio::test]
+async fn child_whose_disk_is_full() {
+    let Some(folder) = std::env::var_os("LEDGER_FULL_FOLDER") else { return };
+    let (ledger, _) = open(Path::new(&folder));
+    let worker = funded(&ledger).await;
+    for number in 0..1_000 {
+        let transaction = signed(builder(&ledger, &worker, heartbeat(&ledger), number), &worker);
+        let Ok(accepted) = ledger.submit(&transaction.to_bcs().unwrap()) else { break };
+        match ledger.wait(&accepted.transaction.hash, Duration::from_millis(500)).await {
+            Some(Found::Committed(committed)) => println!("committed {}", committed.version),
+            _ => assert!(ledger.stopped().is_some()),
+        }
+    }
+    let more = ledger.mint(ledger.module(), 1, 0).unwrap_err();
+    assert!(matches!(more, Refused::Stopped(_)), "{more}");
+    println!("stopped: {more}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_stops_the_ledger() {
+    use std::process::Command;
+    let folder = tempfile::tempdir().unwrap();
+    // A limit on the size of files stands for the disk: 16 blocks, some dozens of transactions.
+    let script = "trap '' XFSZ; ulimit -f 16; exec \"$0\" --exact crash::child_whose_disk_is_full --nocapture";
+    let child = Command::new("sh")
+        .args(["-c", script])
+        .arg(std::env::current_exe().unwrap())
+        .env("LEDGER_FULL_FOLDER", folder.path())
+        .output()
+        .unwrap();
+    let output = String::from_utf8_lossy(&child.stdout);
+    assert!(child.status.success() && output.contains("stopped: "), "{output}");
+    let reported =
+        output.lines().filter_map(|line| line.split("committed ").nth(1)?.parse::<u64>().ok()).last().unwrap();
+    let (ledger, _) = open(folder.path());
+    assert_eq!(ledger.read(|chain| chain.version()), reported);
 }
