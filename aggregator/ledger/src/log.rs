@@ -87,8 +87,9 @@ impl Log {
             Err(TryLockError::WouldBlock) => return Err(LogError::InUse(path.into())),
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        let length = file.metadata().map_err(io)?.len();
-        let mut input = BufReader::new(&file);
+        let mut log = Log { file, path: path.into(), end: 0 };
+        let length = log.file.metadata().map_err(io)?.len();
+        let mut input = BufReader::new(&log.file);
         let (mut end, mut records) = (0, 0);
         let damaged = |at, what| LogError::Damaged { path: path.into(), at, what };
         loop {
@@ -104,9 +105,10 @@ impl Log {
         }
         let cut = length - end;
         if cut > 0 {
-            file.set_len(end).and_then(|()| file.sync_all()).map_err(io)?;
+            log.file.set_len(end).and_then(|()| log.file.sync_all()).map_err(io)?;
         }
-        Ok((Log { file, path: path.into(), end }, Opened { records, cut }))
+        log.end = end;
+        Ok((log, Opened { records, cut }))
     }
 
     /// Appends a record and returns once it is on the disk.
@@ -125,6 +127,13 @@ impl Log {
         self.file.sync_data().map_err(io)?;
         self.end += record.len() as u64;
         Ok(())
+    }
+}
+
+impl Drop for Log {
+    /// Closing the file would not do: a child process that is just being started may hold it for a moment longer.
+    fn drop(&mut self) {
+        let _ = self.file.unlock();
     }
 }
 

@@ -211,7 +211,7 @@ fn a_full_disk_stops_the_ledger() {
     let output = String::from_utf8_lossy(&child.stdout);
     assert!(child.status.success() && output.contains("stopped: "), "{output}");
     let reported =
-        output.lines().filter_map(|line| line.split("committed ").nth(1)?.parse::<u64>().ok()).last().unwrap();
+        output.lines().filter_map(|line| line.split("committed ").nth(1)?.parse::<u64>().ok()).next_back().unwrap();
     let (ledger, _) = open(folder.path());
     assert_eq!(ledger.read(|chain| chain.version()), reported);
 }
