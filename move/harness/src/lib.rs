@@ -72,7 +72,10 @@ pub enum Error {
 
 /// The package's folder in this checkout.
 pub fn package_dir() -> PathBuf {
-    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    // Cargo names the folder when it runs a test; the one that was compiled in may be of another checkout, since a shared
+    // target folder serves them all.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let mut path = PathBuf::from(own);
     path.pop();
     path
 }
