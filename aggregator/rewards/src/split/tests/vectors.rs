@@ -176,7 +176,9 @@ fn check(file: &str, vectors: Vec<Value>) {
     // One vector a line keeps differences readable.
     let lines: Vec<String> = vectors.iter().map(Value::to_string).collect();
     let text = format!("[\n{}\n]\n", lines.join(",\n"));
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../move/vectors").join(file);
+    // As cargo names it to the running test: a shared target folder may hold the binary of another checkout.
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    let path = PathBuf::from(own).join("../../move/vectors").join(file);
     if std::env::var_os("REWARDS_WRITE_VECTORS").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &text).unwrap();
