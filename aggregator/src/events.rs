@@ -8,13 +8,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use models::DeviceReport;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
+use serde_json::{Map, Value};
 
 pub use crate::rounds_log::{ContributionLine, RoundCommitted, TimingsMs};
 
+/// The key of an event's name.
+const NAME_KEY: &str = "event";
+
 /// One thing that happened in a process of a swarm.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
+#[serde(remote = "Self", rename_all = "snake_case")]
 pub enum Event {
     /// Which devices were found, which one was taken and why not the others.
     Devices(Devices),
@@ -53,6 +58,34 @@ impl Event {
     #[must_use]
     pub fn is_progress(&self) -> bool {
         matches!(self, Event::Inner(_))
+    }
+}
+
+// Tagged by hand: a derived internal tag cannot read floats under serde_json's `arbitrary_precision`, which Aptos's
+// library turns on. The derived form is {name: fields}; here it is {event: name, ...fields}.
+impl Serialize for Event {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let tagged = Event::serialize(self, serde_json::value::Serializer).map_err(ser::Error::custom)?;
+        let Value::Object(tagged) = tagged else { return Err(ser::Error::custom("an event without a name")) };
+        let mut map = serializer.serialize_map(None)?;
+        for (name, fields) in &tagged {
+            map.serialize_entry(NAME_KEY, name)?;
+            for (key, value) in fields.as_object().into_iter().flatten() {
+                map.serialize_entry(key, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Event {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut fields = Map::deserialize(deserializer)?;
+        let Some(Value::String(name)) = fields.remove(NAME_KEY) else {
+            return Err(de::Error::missing_field(NAME_KEY));
+        };
+        let tagged = Map::from_iter([(name, Value::Object(fields))]);
+        Event::deserialize(Value::Object(tagged)).map_err(de::Error::custom)
     }
 }
 
