@@ -1,12 +1,15 @@
 //! From a participant's totals to its score.
 
+use serde::{Deserialize, Serialize};
+
 /// The weights of time, quality, data and uptime; each factor is 0 to 100, so that a score is 0 to 10,000.
-const WEIGHTS: [u64; 4] = [30, 40, 15, 15];
+pub(crate) const WEIGHTS: [u64; 4] = [30, 40, 15, 15];
 
 /// What a participant did in a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Participant {
     /// The account that is paid.
+    #[serde(with = "crate::hex::address")]
     pub address: [u8; 32],
     /// Compute time, in all.
     pub compute_time: u64,
@@ -21,7 +24,7 @@ pub struct Participant {
 }
 
 /// A participant's four factors, 0 to 100 each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Factors {
     /// Compute time, of the session's largest.
     pub time: u64,

@@ -1,15 +1,8 @@
 //! The split of a session's pool among its participants.
 
-use crate::{Factors, Participant};
+use crate::{Factors, Participant, Rules};
 use std::cmp::Reverse;
 use thiserror::Error;
-
-/// The percentages and the threshold that a session was created with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    base_percentage: u64,
-    quality_threshold: u64,
-}
 
 /// What is paid out and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +64,6 @@ pub enum RewardError {
     Duplicate([u8; 32]),
 }
 
-impl Rules {
-    /// Rules whose percentages add to 100 and whose threshold is a quality.
-    pub fn new(base: u64, bonus: u64, threshold: u64) -> Result<Rules, RewardError> {
-        if base.checked_add(bonus) != Some(100) || threshold > 100 {
-            return Err(RewardError::InvalidRules { base, bonus, threshold });
-        }
-        Ok(Rules { base_percentage: base, quality_threshold: threshold })
-    }
-}
-
 impl Share {
     /// What the participant is paid.
     pub fn reward(&self) -> u64 {
@@ -105,8 +88,7 @@ pub fn split(pool: u64, rules: Rules, participants: &[Participant]) -> Result<Sp
         return Ok(Split { shares, base_pool: 0, top_pool: 0, quality_pool: 0, returned: pool });
     }
     mark_top(&mut shares);
-    let base_pool = (u128::from(pool) * u128::from(rules.base_percentage) / 100) as u64;
-    let bonus_pool = pool - base_pool;
+    let (base_pool, bonus_pool) = rules.pools(pool);
     let top_pool = bonus_pool / 2;
     let quality_pool = bonus_pool - top_pool;
 
@@ -147,7 +129,7 @@ fn score_one(rules: Rules, participant: &Participant, time_max: u64, data_max: u
     }
     let factors = Factors::of(participant, time_max, data_max);
     let score = factors.score();
-    let above = u128::from(participant.quality_sum) > u128::from(rules.quality_threshold) * count;
+    let above = u128::from(participant.quality_sum) > u128::from(rules.quality_threshold()) * count;
     let is_above_threshold = score > 0 && above;
     Ok(Share { address, factors, score, is_top: false, is_above_threshold, base: 0, top: 0, quality_bonus: 0 })
 }

@@ -1,0 +1,115 @@
+//! Bytes as people read them: workers bare, as `rounds.jsonl` has them; addresses and hashes of the ledger with `0x`, as the
+//! ledger has them. Reading takes 64 digits with or without it, and nothing else.
+
+use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
+use thiserror::Error;
+
+/// Why a text is not 32 bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("64 hexadecimal digits belong here, with or without 0x before them")]
+pub struct HexError;
+
+/// The digits of bytes, without `0x`.
+pub fn bare(bytes: &[u8; 32]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+}
+
+/// The digits of bytes after `0x`.
+pub fn prefixed(bytes: &[u8; 32]) -> String {
+    format!("0x{}", bare(bytes))
+}
+
+/// The 32 bytes of a worker, an address or a hash.
+///
+/// # Errors
+/// When the text is anything but 64 digits, after `0x` or bare.
+pub fn parse(text: &str) -> Result<[u8; 32], HexError> {
+    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
+    let (pairs, []) = digits.as_chunks::<2>() else { return Err(HexError) };
+    let bytes: Result<Vec<u8>, HexError> =
+        pairs.iter().map(|[high, low]| Ok(nibble(*high)? << 4 | nibble(*low)?)).collect();
+    bytes?.try_into().map_err(|_| HexError)
+}
+
+fn nibble(digit: u8) -> Result<u8, HexError> {
+    char::from(digit).to_digit(16).map(|value| value as u8).ok_or(HexError)
+}
+
+fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(D::Error::custom)
+}
+
+/// For `serde(with)`: 32 bytes without `0x`.
+pub(crate) mod worker {
+    use super::{Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::bare(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        super::read(deserializer)
+    }
+}
+
+/// For `serde(with)`: 32 bytes after `0x`.
+pub(crate) mod address {
+    use super::{Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&super::prefixed(bytes))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+        super::read(deserializer)
+    }
+}
+
+/// One hash of a list.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Prefixed(#[serde(with = "address")] [u8; 32]);
+
+/// For `serde(with)`: a list of 32 bytes each, after `0x`.
+pub(crate) mod list {
+    use super::{Deserialize, Deserializer, Prefixed, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(all: &[[u8; 32]], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(super::prefixed))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
+        Ok(Vec::<Prefixed>::deserialize(deserializer)?.into_iter().map(|Prefixed(bytes)| bytes).collect())
+    }
+}
+
+/// For `serde(with)`: a list of 32 bytes each, without `0x`.
+pub(crate) mod workers {
+    use super::{Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(all: &[[u8; 32]], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(super::bare))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<[u8; 32]>, D::Error> {
+        super::list::deserialize(deserializer)
+    }
+}
+
+/// For `serde(with)`: 32 bytes after `0x`, or null.
+pub(crate) mod optional {
+    use super::{Deserialize, Deserializer, Prefixed, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bytes: &Option<[u8; 32]>, serializer: S) -> Result<S::Ok, S::Error> {
+        match bytes {
+            Some(bytes) => serializer.serialize_some(&super::prefixed(bytes)),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<[u8; 32]>, D::Error> {
+        Ok(Option::<Prefixed>::deserialize(deserializer)?.map(|Prefixed(bytes)| bytes))
+    }
+}
