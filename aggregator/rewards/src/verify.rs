@@ -7,7 +7,7 @@ use crate::Rules;
 use crate::merkle::{self, Hash};
 use crate::payout::{Amount, Payout};
 use crate::session::{self, Accountant, Accounts, Entry, Outcome, Round, SessionError, Settlement, Terms, WorkerId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 
 mod difference;
 
@@ -192,10 +192,11 @@ fn amount(payout: &Payout, expected: &Amount, recorded: &Amount, found: &mut Vec
 fn unique<T, K: Ord + Copy>(all: &[T], key: fn(&T) -> K, mut repeated: impl FnMut(K)) -> BTreeMap<K, &T> {
     let mut first = BTreeMap::new();
     for one in all {
-        if first.contains_key(&key(one)) {
-            repeated(key(one));
-        } else {
-            first.insert(key(one), one);
+        match first.entry(key(one)) {
+            btree_map::Entry::Vacant(place) => {
+                place.insert(one);
+            }
+            btree_map::Entry::Occupied(_) => repeated(key(one)),
         }
     }
     first

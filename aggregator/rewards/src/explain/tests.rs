@@ -89,6 +89,14 @@ fn nobody_is_promised_anything_when_all_scores_are_zero() {
     );
 }
 
+#[test]
+fn one_without_a_score_is_told_so_beside_others_that_have_one() {
+    let log = rounds(&[&[accepted(1, 10, 95), rejected(2, 10, 0)]]);
+    let text = explain(&terms(2), &accounts(), &log, &[2; 32]).unwrap().unwrap().to_text();
+    let rest = "  top           = 0, as its score is 0\n  quality bonus = 0, as its score is 0\n  reward        = 0 + 0 + 0 = 0\n";
+    assert!(text.ends_with(rest), "{text}");
+}
+
 fn holds(explanation: &Explanation) -> Result<(), TestCaseError> {
     let entries = || explanation.workers.iter().flat_map(|work| &work.intervals).map(|interval| interval.entry);
     prop_assert_eq!(entries().map(|entry| entry.compute_time).sum::<u64>(), explanation.totals.compute_time);

@@ -6,6 +6,8 @@ use crate::score::WEIGHTS;
 use crate::text::{grouped, table};
 use std::fmt::{Display, Write};
 
+const NO_SCORE: &str = "0, as its score is 0";
+
 pub(super) fn render(explanation: &Explanation) -> String {
     let mut text =
         format!("worker {}, account {}\n", hex::bare(&explanation.worker), hex::prefixed(&explanation.address));
@@ -151,6 +153,9 @@ fn pools(explanation: &Explanation) -> String {
 
 fn top(explanation: &Explanation) -> String {
     let (top, positive) = (explanation.top_scores, explanation.positive_scores);
+    if explanation.score == 0 {
+        return NO_SCORE.into();
+    }
     let of = format!("{top} highest of {positive} positive scores");
     match explanation.top.weight {
         0 => format!("0, as it is not among the {of}"),
@@ -159,6 +164,9 @@ fn top(explanation: &Explanation) -> String {
 }
 
 fn quality_bonus(explanation: &Explanation) -> String {
+    if explanation.score == 0 {
+        return NO_SCORE.into();
+    }
     let threshold = explanation.rules.quality_threshold();
     let (sum, count) = (explanation.totals.quality_sum, explanation.totals.count);
     let has_part = explanation.quality_bonus.weight > 0;
@@ -171,7 +179,7 @@ fn quality_bonus(explanation: &Explanation) -> String {
         (above, true) => {
             format!("{}, {mean} being above {threshold}, with {above} such", part(&explanation.quality_bonus))
         }
-        (_, false) => format!("0, as {mean} is not above {threshold}, or its score is 0"),
+        (_, false) => format!("0, as {mean} is not above {threshold}"),
     }
 }
 

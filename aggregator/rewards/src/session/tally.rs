@@ -67,7 +67,7 @@ impl Tally {
     }
 
     /// What is owed for the interval. Time is what all tokens make less what was settled, so that no rounding is lost.
-    pub fn entry(&self, worker: WorkerId, parameters: u64) -> Entry {
+    pub(super) fn entry(&self, worker: WorkerId, parameters: u64) -> Entry {
         Entry {
             worker,
             address: self.address,
