@@ -49,6 +49,7 @@ struct Inner {
     shared: Mutex<Shared>,
     changed: Notify,
     status: watch::Sender<Status>,
+    stopped: CancellationToken,
 }
 
 struct Shared {
@@ -171,8 +172,13 @@ impl Reporter {
         let shared =
             Shared { queue, store, offers: Offers::default(), offers_retry_ms: 0, sponsored: 0, gas_balance: None };
         let (shared, changed, start) = (Mutex::new(shared), Notify::new(), Instant::now());
-        let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status });
-        tokio::spawn(Driver { inner: inner.clone(), client, account }.run(shutdown));
+        let stopped = CancellationToken::new();
+        let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
+        let driver = Driver { inner: inner.clone(), client, account };
+        tokio::spawn(async move {
+            driver.run(shutdown).await;
+            stopped.cancel();
+        });
         Ok(Reporter(inner))
     }
 
@@ -230,6 +236,11 @@ impl Reporter {
     /// Every report that landed, in order, in all runs of this folder.
     pub fn receipts(&self) -> Vec<Landed> {
         self.0.lock().queue.durable().landed.clone()
+    }
+
+    /// Waits until the reporter has stopped after a shutdown. Then, once every clone is gone, the folder can be opened again.
+    pub async fn stopped(&self) {
+        self.0.stopped.cancelled().await;
     }
 
     /// Waits until nothing waits or is held back any more, at most so long; whether it came to that.

@@ -64,8 +64,8 @@ pub(crate) struct Queue {
     registered: BTreeSet<Address>,
     /// When participants were last found not to be registered.
     checked_ms: BTreeMap<Address, u64>,
-    /// When the end of the session came to the front.
-    finish_ms: Option<u64>,
+    /// Whether the end of the session came to the front, from when on every participant is asked for once more.
+    finishing: bool,
     sent_ms: Option<u64>,
     retry_ms: u64,
     failures: u32,
@@ -83,7 +83,7 @@ impl Queue {
             phase,
             registered: BTreeSet::new(),
             checked_ms: BTreeMap::new(),
-            finish_ms: None,
+            finishing: false,
             sent_ms: None,
             retry_ms: 0,
             failures: 0,
@@ -126,8 +126,9 @@ impl Queue {
         if self.durable.job.is_some() {
             return self.advance();
         }
-        if matches!(self.durable.items.front(), Some(Item::Finish)) {
-            self.finish_ms.get_or_insert(now_ms);
+        if !self.finishing && matches!(self.durable.items.front(), Some(Item::Finish)) {
+            self.finishing = true;
+            self.checked_ms.clear();
         }
         if let Some(participant) = self.unchecked(now_ms) {
             return Step::Check(participant);
@@ -164,11 +165,10 @@ impl Queue {
         })
     }
 
-    /// When a participant that was not registered is asked for again. The end of the session does not wait.
+    /// When a participant that was not registered is asked for again; the end of the session does not wait for it.
     fn due_ms(&self, participant: &Address) -> Option<u64> {
         let checked_ms = *self.checked_ms.get(participant)?;
-        let stale = self.finish_ms.is_some_and(|finish_ms| checked_ms < finish_ms);
-        Some(if stale { checked_ms } else { checked_ms.saturating_add(self.pace.recheck_ms) })
+        Some(if self.finishing { u64::MAX } else { checked_ms.saturating_add(self.pace.recheck_ms) })
     }
 
     fn next_check_ms(&self) -> Option<u64> {
