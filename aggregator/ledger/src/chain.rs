@@ -163,8 +163,8 @@ impl Chain {
         }
     }
 
-    /// The ledger's time never stands still or goes back, whatever the clock does.
-    fn time_us(&self, now_us: u64) -> u64 {
+    /// The time at which a transaction would run now. It never stands still or goes back, whatever the clock does.
+    pub fn time_us(&self, now_us: u64) -> u64 {
         now_us.max(self.timestamp_us().saturating_add(1))
     }
 

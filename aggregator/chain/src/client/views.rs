@@ -1,0 +1,305 @@
+//! The contract's views, typed. What is not there is `None`; any other abort is an error.
+
+use super::Client;
+use crate::error::ClientError;
+use crate::receipt;
+use crate::transaction::MODULE;
+use crate::transport::JSON;
+use contract::{Abort, Address, Value};
+use serde_json::{Value as Json, json};
+
+/// The gas coin's type.
+const GAS_COIN: &str = "0x1::aptos_coin::AptosCoin";
+
+/// What the faucet gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asset {
+    /// The coin that transactions are paid in.
+    Gas,
+    /// The asset that rewards are paid in.
+    Reward,
+}
+
+/// The contract's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_config`'s")]
+pub struct Config {
+    pub admin: Address,
+    pub paused: bool,
+    pub base_percentage: u64,
+    pub bonus_percentage: u64,
+    pub quality_threshold: u64,
+    pub claim_delay_s: u64,
+}
+
+/// A registered node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_p2p_node`'s")]
+pub struct Node {
+    pub node_id: String,
+    pub public_key: String,
+    pub compute_capacity: u64,
+    pub bandwidth: u64,
+    pub registered_at: u64,
+    pub last_heartbeat: u64,
+    pub active: bool,
+    pub reputation: u64,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_session`'s")]
+pub struct Session {
+    pub sponsor: Address,
+    pub pool: u64,
+    pub closed: bool,
+    pub created_at: u64,
+    pub settlement: u64,
+    pub term: u64,
+    pub aggregator: Address,
+    pub participants: u64,
+    pub claimed: u64,
+}
+
+/// What a participant's contributions add up to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_contribution`'s")]
+pub struct Totals {
+    pub compute_time: u64,
+    pub quality_sum: u64,
+    pub data_transmitted: u64,
+    pub uptime_sum: u64,
+    pub count: u64,
+}
+
+/// What a participant earned in a session that was paid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_earning`'s")]
+pub struct Earning {
+    pub amount: u64,
+    pub claimable_at: u64,
+    pub claimed: bool,
+}
+
+/// A session's roots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_root`'s")]
+pub struct Root {
+    pub root: Option<[u8; 32]>,
+    pub total: u64,
+    pub pending_root: Option<[u8; 32]>,
+    pub pending_total: u64,
+    pub claimable_at: u64,
+}
+
+/// A session's last anchor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are `get_anchor`'s")]
+pub struct LastAnchor {
+    pub round: u64,
+    pub checkpoint_hash: Vec<u8>,
+    pub manifest_root: Vec<u8>,
+    pub audit_head: Vec<u8>,
+    pub loss_micronats: u64,
+    pub tokens: u64,
+    pub duration_ms: u64,
+}
+
+impl Client {
+    /// The contract's settings.
+    pub async fn config(&self) -> Result<Config, ClientError> {
+        use Value::{Address as A, Bool as B, U64 as N};
+        match self.view("get_config", &[]).await?.as_slice() {
+            [A(admin), B(paused), N(base), N(bonus), N(threshold), N(delay)] => Ok(Config {
+                admin: *admin,
+                paused: *paused,
+                base_percentage: *base,
+                bonus_percentage: *bonus,
+                quality_threshold: *threshold,
+                claim_delay_s: *delay,
+            }),
+            _ => Err(unreadable("get_config")),
+        }
+    }
+
+    /// A node, if it ever registered.
+    pub async fn node(&self, of: Address) -> Result<Option<Node>, ClientError> {
+        use Value::{Bool as B, String as S, U64 as N};
+        let Some(values) = unless(Abort::NotRegistered, self.view("get_p2p_node", &[of.into()]).await)? else {
+            return Ok(None);
+        };
+        match values.as_slice() {
+            [S(id), S(key), N(capacity), N(bandwidth), N(at), N(last), B(active), N(reputation)] => Ok(Some(Node {
+                node_id: id.clone(),
+                public_key: key.clone(),
+                compute_capacity: *capacity,
+                bandwidth: *bandwidth,
+                registered_at: *at,
+                last_heartbeat: *last,
+                active: *active,
+                reputation: *reputation,
+            })),
+            _ => Err(unreadable("get_p2p_node")),
+        }
+    }
+
+    /// A session, if it was created.
+    pub async fn session(&self, id: u64) -> Result<Option<Session>, ClientError> {
+        use Value::{Address as A, Bool as B, U64 as N};
+        let Some(values) = unless(Abort::NoSession, self.view("get_session", &[id.into()]).await)? else {
+            return Ok(None);
+        };
+        match values.as_slice() {
+            [A(sponsor), N(pool), B(closed), N(at), N(last), N(term), A(aggregator), N(count), N(claimed)] => {
+                Ok(Some(Session {
+                    sponsor: *sponsor,
+                    pool: *pool,
+                    closed: *closed,
+                    created_at: *at,
+                    settlement: *last,
+                    term: *term,
+                    aggregator: *aggregator,
+                    participants: *count,
+                    claimed: *claimed,
+                }))
+            }
+            _ => Err(unreadable("get_session")),
+        }
+    }
+
+    /// A participant's totals in a session; zeros without a contribution.
+    pub async fn contribution(&self, session_id: u64, of: Address) -> Result<Totals, ClientError> {
+        let [compute_time, quality_sum, data_transmitted, uptime_sum, count] =
+            self.numbers("get_contribution", &[session_id.into(), of.into()]).await?;
+        Ok(Totals { compute_time, quality_sum, data_transmitted, uptime_sum, count })
+    }
+
+    /// A participant's earning in a session that was paid; zeros without one.
+    pub async fn earning(&self, session_id: u64, of: Address) -> Result<Earning, ClientError> {
+        match self.view("get_earning", &[session_id.into(), of.into()]).await?.as_slice() {
+            [Value::U64(amount), Value::U64(claimable_at), Value::Bool(claimed)] => {
+                Ok(Earning { amount: *amount, claimable_at: *claimable_at, claimed: *claimed })
+            }
+            _ => Err(unreadable("get_earning")),
+        }
+    }
+
+    /// A session's roots.
+    pub async fn root(&self, session_id: u64) -> Result<Root, ClientError> {
+        use Value::{Bytes as H, U64 as N};
+        match self.view("get_root", &[session_id.into()]).await?.as_slice() {
+            [H(root), N(total), H(pending), N(pending_total), N(claimable_at)] => Ok(Root {
+                root: root.as_slice().try_into().ok(),
+                total: *total,
+                pending_root: pending.as_slice().try_into().ok(),
+                pending_total: *pending_total,
+                claimable_at: *claimable_at,
+            }),
+            _ => Err(unreadable("get_root")),
+        }
+    }
+
+    /// What a participant claimed by roots.
+    pub async fn claimed(&self, session_id: u64, of: Address) -> Result<u64, ClientError> {
+        let [claimed] = self.numbers("get_claimed", &[session_id.into(), of.into()]).await?;
+        Ok(claimed)
+    }
+
+    /// A session's last anchor; zeros and no hashes without one.
+    pub async fn last_anchor(&self, session_id: u64) -> Result<LastAnchor, ClientError> {
+        use Value::{Bytes as H, U64 as N};
+        match self.view("get_anchor", &[session_id.into()]).await?.as_slice() {
+            [N(round), H(checkpoint), H(root), H(head), N(loss), N(tokens), N(duration)] => Ok(LastAnchor {
+                round: *round,
+                checkpoint_hash: checkpoint.clone(),
+                manifest_root: root.clone(),
+                audit_head: head.clone(),
+                loss_micronats: *loss,
+                tokens: *tokens,
+                duration_ms: *duration,
+            }),
+            _ => Err(unreadable("get_anchor")),
+        }
+    }
+
+    /// What the vault holds for all sessions.
+    pub async fn vault_balance(&self) -> Result<u64, ClientError> {
+        let [balance] = self.numbers("vault_balance", &[]).await?;
+        Ok(balance)
+    }
+
+    /// Whether an account may report; the admin may.
+    pub async fn is_reporter(&self, account: Address) -> Result<bool, ClientError> {
+        match self.view("is_reporter", &[account.into()]).await?.as_slice() {
+            [Value::Bool(is)] => Ok(*is),
+            _ => Err(unreadable("is_reporter")),
+        }
+    }
+
+    /// What an account holds of the gas coin.
+    pub async fn balance(&self, of: Address) -> Result<u64, ClientError> {
+        Ok(self.balance_and_time(of).await?.0)
+    }
+
+    /// What an account holds of the reward asset of the embedded ledger, which is named by the module's address.
+    pub async fn reward_balance(&self, of: Address) -> Result<u64, ClientError> {
+        let module = self.home().module.to_string();
+        Ok(self.balance_of(of, &module).await?.0)
+    }
+
+    /// What an account holds of the gas coin, and the chain's time in whole seconds.
+    pub(crate) async fn balance_and_time(&self, of: Address) -> Result<(u64, u64), ClientError> {
+        self.balance_of(of, GAS_COIN).await
+    }
+
+    async fn balance_of(&self, of: Address, asset: &str) -> Result<(u64, u64), ClientError> {
+        match self.transport.get(&format!("/accounts/{of}/balance/{asset}")).await? {
+            Ok(answer) => {
+                let balance = receipt::number(&answer.body).ok_or(unreadable("a balance"))?;
+                Ok((balance, answer.chain_s))
+            }
+            // An account that was never used.
+            Err(failure) if failure.refusal.code == "account_not_found" => Ok((0, failure.chain_s)),
+            Err(failure) => Err(failure.refusal.into()),
+        }
+    }
+
+    async fn numbers<const N: usize>(&self, function: &str, arguments: &[Value]) -> Result<[u64; N], ClientError> {
+        let values = self.view(function, arguments).await?;
+        let numbers = values.into_iter().map(|value| if let Value::U64(number) = value { Some(number) } else { None });
+        let numbers: Option<Vec<_>> = numbers.collect();
+        numbers.and_then(|numbers| numbers.try_into().ok()).ok_or(unreadable(function))
+    }
+
+    /// Evaluates a view; the results have the types of the contract's interface.
+    async fn view(&self, function: &str, arguments: &[Value]) -> Result<Vec<Value>, ClientError> {
+        let returns = contract::function(function).map_or(&[][..], |function| function.returns);
+        let body = json!({
+            "function": format!("{}::{MODULE}::{function}", self.home().module), "type_arguments": [],
+            "arguments": arguments.iter().map(Value::json).collect::<Vec<_>>(),
+        });
+        let answer = match self.transport.post("/view", JSON, body.to_string().into_bytes()).await? {
+            Ok(answer) => answer,
+            Err(failure) => match self.failure(function, &failure.refusal.message) {
+                aborts @ ClientError::Aborts { .. } => return Err(aborts),
+                _ => return Err(failure.refusal.into()),
+            },
+        };
+        let values = answer.body.as_array().filter(|values| values.len() == returns.len());
+        let read = |(ty, json): (_, &Json)| Value::from_json(ty, json).ok();
+        values.and_then(|values| returns.iter().zip(values).map(read).collect()).ok_or(unreadable(function))
+    }
+}
+
+/// Nothing where the view aborted for this reason.
+fn unless<T>(abort: Abort, viewed: Result<T, ClientError>) -> Result<Option<T>, ClientError> {
+    match viewed {
+        Ok(value) => Ok(Some(value)),
+        Err(ClientError::Aborts { abort: found, .. }) if found == abort => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn unreadable(what: &str) -> ClientError {
+    ClientError::Unreadable(what.into())
+}

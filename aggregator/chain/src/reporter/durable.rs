@@ -1,0 +1,404 @@
+//! What the queue's log says: a state that follows from its records alone.
+
+use super::Landed;
+use super::record::{Begin, FORMAT, Payout, Record, Report};
+use crate::home::Target;
+use crate::transaction::Signed;
+use crate::{Anchor, Call, Contribution, SessionTerms, Term};
+use contract::Address;
+use contract::limits::{BATCH_MAX, PARTICIPANTS_MAX};
+use rewards::merkle::Tree;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// The reports that may wait at once.
+pub(crate) const REPORTS_MAX: usize = 65_536;
+/// The entries that may wait at once.
+pub(crate) const ENTRIES_MAX: usize = 1_000_000;
+
+/// A report in the queue. A settlement's entries are kept apart, since some may be held back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Item {
+    Open,
+    Settle(u64),
+    Anchor(Anchor),
+    Term(Term),
+    Finish,
+}
+
+/// An entry that is in no batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry {
+    settlement: u64,
+    contribution: Contribution,
+}
+
+/// The report on its way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Job {
+    Open,
+    Batch { settlement: u64, entries: Vec<(u64, Entry)> },
+    Anchor(Anchor),
+    Term(Term),
+    Pay(Payout),
+}
+
+/// The state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Durable {
+    pub(crate) target: Target,
+    pub(crate) account: Address,
+    pub(crate) session: Option<SessionTerms>,
+    pub(crate) items: VecDeque<Item>,
+    pub(crate) job: Option<Job>,
+    /// The transaction of the job that may have been sent and may still land.
+    pub(crate) signed: Option<Signed>,
+    /// One that the ledger did not have when it had expired.
+    pub(crate) dead: Option<Signed>,
+    pub(crate) landed: Vec<Landed>,
+    pub(crate) paid: bool,
+    /// Entries in no batch, by participant and then in the order in which they were settled.
+    waiting: BTreeMap<Address, BTreeMap<u64, Entry>>,
+    waiting_count: usize,
+    next_entry: u64,
+    /// The last settlement whose entries may go.
+    visited: u64,
+    batches: u64,
+    amounts: Option<BTreeMap<Address, u64>>,
+    /// Everyone who contributed, with the sums that the contract must be able to hold.
+    sums: BTreeMap<Address, (u64, u64)>,
+    last_settlement: u64,
+    last_round: u64,
+    last_term: u64,
+}
+
+/// Why a report is not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "the messages say it")]
+pub enum Untaken {
+    #[error("no session was opened yet")]
+    NoSession,
+    #[error("session {0} was opened here; another needs a folder of its own")]
+    OtherSession(u64),
+    #[error("the session was finished; nothing more can be reported")]
+    Finished,
+    #[error("too much waits already: the ledger has not been reached for long, or participants never register")]
+    Full,
+    #[error("a quality or uptime of {0} is above 100")]
+    Ratio(u64),
+    #[error("the sums of {0} would leave 64 bits")]
+    Overflow(Address),
+    #[error("amounts that add to {total} are more than the pool of {pool}")]
+    Pool { total: u128, pool: u64 },
+    #[error("participants contributed, but no amounts were given")]
+    NoAmounts,
+}
+
+impl Durable {
+    pub(crate) fn new(target: Target, account: Address) -> Durable {
+        Durable {
+            target,
+            account,
+            session: None,
+            items: VecDeque::new(),
+            job: None,
+            signed: None,
+            dead: None,
+            landed: Vec::new(),
+            paid: false,
+            waiting: BTreeMap::new(),
+            waiting_count: 0,
+            next_entry: 0,
+            visited: 0,
+            batches: 0,
+            amounts: None,
+            sums: BTreeMap::new(),
+            last_settlement: 0,
+            last_round: 0,
+            last_term: 0,
+        }
+    }
+
+    /// The record that a log begins with.
+    pub(crate) fn header(&self) -> Record {
+        let Target { chain_id, module } = self.target;
+        Record::Header { format: FORMAT, chain_id, module, account: self.account }
+    }
+
+    /// The record that takes a report; none where it was taken before.
+    pub(crate) fn take(&self, report: Report) -> Result<Option<Record>, Untaken> {
+        let known = match &report {
+            Report::Open(terms) => self.check_open(terms)?,
+            _ if self.session.is_none() => return Err(Untaken::NoSession),
+            Report::Settle { settlement, .. } if *settlement <= self.last_settlement => true,
+            Report::Anchor(anchor) if anchor.round <= self.last_round => true,
+            Report::Term(term) if term.term <= self.last_term => true,
+            Report::Finish { .. } if self.amounts.is_some() => true,
+            _ if self.amounts.is_some() => return Err(Untaken::Finished),
+            Report::Settle { entries, .. } => self.check_entries(entries)?,
+            Report::Finish { amounts } => self.check_amounts(amounts)?,
+            Report::Anchor(_) | Report::Term(_) => false,
+        };
+        if !known && self.items.len() >= REPORTS_MAX {
+            return Err(Untaken::Full);
+        }
+        Ok((!known).then_some(Record::Report(report)))
+    }
+
+    fn check_open(&self, terms: &SessionTerms) -> Result<bool, Untaken> {
+        match &self.session {
+            Some(before) if before == terms => Ok(true),
+            Some(before) => Err(Untaken::OtherSession(before.session_id)),
+            None => Ok(false),
+        }
+    }
+
+    fn check_entries(&self, entries: &[Contribution]) -> Result<bool, Untaken> {
+        if self.waiting_count + entries.len() > ENTRIES_MAX {
+            return Err(Untaken::Full);
+        }
+        let mut sums = BTreeMap::new();
+        for of in entries {
+            let ratio = of.gradient_quality.max(of.uptime_ratio);
+            if ratio > contract::limits::RATIO_MAX {
+                return Err(Untaken::Ratio(ratio));
+            }
+            let before = || self.sums.get(&of.participant).copied().unwrap_or_default();
+            let (time, data) = sums.entry(of.participant).or_insert_with(before);
+            let sum = time.checked_add(of.compute_time).zip(data.checked_add(of.data_transmitted));
+            (*time, *data) = sum.ok_or(Untaken::Overflow(of.participant))?;
+        }
+        Ok(false)
+    }
+
+    fn check_amounts(&self, amounts: &BTreeMap<Address, u64>) -> Result<bool, Untaken> {
+        let (total, pool) = (total(amounts), self.session.as_ref().map_or(0, |terms| terms.pool));
+        if total > u128::from(pool) {
+            return Err(Untaken::Pool { total, pool });
+        }
+        if amounts.is_empty() && !self.sums.is_empty() { Err(Untaken::NoAmounts) } else { Ok(false) }
+    }
+
+    /// Moves on by a record; an error is a record that cannot follow those before it.
+    pub(crate) fn apply(&mut self, record: Record) -> Result<(), String> {
+        match record {
+            Record::Header { .. } if record == self.header() => {}
+            Record::Header { .. } => return Err("the queue is of another ledger or account".into()),
+            Record::Report(report) => self.report(report),
+            Record::Begin(begin) => self.begin(begin)?,
+            Record::Undo => self.undo()?,
+            Record::Signed { bytes } => {
+                let signed = Signed::read(&bytes, self.target).map_err(|error| error.to_string())?;
+                self.signed = Some(signed);
+            }
+            Record::Failed => self.signed = None,
+            Record::Dead => self.dead = self.signed.take(),
+            Record::Landed(landed) => self.land(landed)?,
+            Record::Superseded => self.end().map(drop)?,
+        }
+        Ok(())
+    }
+
+    fn report(&mut self, report: Report) {
+        let item = match report {
+            Report::Open(terms) => {
+                self.session = Some(terms);
+                Item::Open
+            }
+            Report::Settle { settlement, entries } => {
+                entries.into_iter().for_each(|contribution| self.wait_entry(settlement, contribution));
+                self.last_settlement = settlement;
+                Item::Settle(settlement)
+            }
+            Report::Anchor(anchor) => {
+                self.last_round = anchor.round;
+                Item::Anchor(anchor)
+            }
+            Report::Term(term) => {
+                self.last_term = term.term;
+                Item::Term(term)
+            }
+            Report::Finish { amounts } => {
+                self.amounts = Some(amounts);
+                Item::Finish
+            }
+        };
+        self.items.push_back(item);
+    }
+
+    fn wait_entry(&mut self, settlement: u64, contribution: Contribution) {
+        let (time, data) = self.sums.entry(contribution.participant).or_default();
+        *time = time.saturating_add(contribution.compute_time);
+        *data = data.saturating_add(contribution.data_transmitted);
+        let of = self.waiting.entry(contribution.participant).or_default();
+        of.insert(self.next_entry, Entry { settlement, contribution });
+        self.next_entry += 1;
+        self.waiting_count += 1;
+    }
+
+    fn begin(&mut self, begin: Begin) -> Result<(), String> {
+        if self.job.is_some() {
+            return Err("a report begins while another is on its way".into());
+        }
+        match begin {
+            Begin::Front => self.job = Some(self.front()?),
+            Begin::Settle(ids) => {
+                let Some(Item::Settle(settlement)) = self.items.pop_front() else {
+                    return Err("no settlement is at the front".into());
+                };
+                self.visited = settlement;
+                if !ids.is_empty() {
+                    self.job = Some(self.batch(&ids)?);
+                }
+            }
+            Begin::Held(ids) => self.job = Some(self.batch(&ids)?),
+            Begin::Pay(payout) => {
+                self.items.pop_front();
+                self.job = Some(Job::Pay(payout));
+            }
+        }
+        Ok(())
+    }
+
+    fn front(&mut self) -> Result<Job, String> {
+        match self.items.pop_front() {
+            Some(Item::Open) => Ok(Job::Open),
+            Some(Item::Anchor(anchor)) => Ok(Job::Anchor(anchor)),
+            Some(Item::Term(term)) => Ok(Job::Term(term)),
+            other => Err(format!("{other:?} does not begin so")),
+        }
+    }
+
+    fn batch(&mut self, ids: &[u64]) -> Result<Job, String> {
+        // One look at each participant finds all of a batch.
+        let wanted: BTreeSet<u64> = ids.iter().copied().collect();
+        let mut entries = Vec::with_capacity(ids.len());
+        for of in self.waiting.values_mut() {
+            let found: Vec<u64> = of.keys().filter(|id| wanted.contains(id)).copied().collect();
+            entries.extend(found.into_iter().filter_map(|id| Some((id, of.remove(&id)?))));
+        }
+        if entries.is_empty() || entries.len() != ids.len() {
+            return Err("a batch of entries that do not wait".into());
+        }
+        entries.sort_unstable_by_key(|(id, _)| *id);
+        self.waiting.retain(|_, of| !of.is_empty());
+        self.waiting_count -= entries.len();
+        self.batches += 1;
+        Ok(Job::Batch { settlement: self.batches, entries })
+    }
+
+    fn undo(&mut self) -> Result<(), String> {
+        let Job::Batch { entries, .. } = self.end()? else { return Err("only a batch is undone".into()) };
+        self.batches -= 1;
+        self.waiting_count += entries.len();
+        for (id, entry) in entries {
+            self.waiting.entry(entry.contribution.participant).or_default().insert(id, entry);
+        }
+        Ok(())
+    }
+
+    fn land(&mut self, landed: Landed) -> Result<(), String> {
+        if let Job::Pay(payout) = self.end()? {
+            self.paid = true;
+            // What the ledger never took is in the root.
+            if payout == Payout::Root {
+                self.waiting.clear();
+                self.waiting_count = 0;
+            }
+        }
+        self.landed.push(landed);
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<Job, String> {
+        (self.signed, self.dead) = (None, None);
+        self.job.take().ok_or_else(|| "nothing is on its way".into())
+    }
+
+    /// Participants whose entries may go once they are registered, up to a settlement.
+    pub(crate) fn participants_up_to(&self, settlement: u64) -> impl Iterator<Item = Address> {
+        let may_go = move |of: &BTreeMap<u64, Entry>| of.values().next().is_some_and(|e| e.settlement <= settlement);
+        self.waiting.iter().filter(move |(_, of)| may_go(of)).map(|(participant, _)| *participant)
+    }
+
+    /// The oldest entries of registered participants up to a settlement, at most a batch.
+    pub(crate) fn ready(&self, settlement: u64, registered: &BTreeSet<Address>) -> Vec<u64> {
+        let of_registered = self.waiting.iter().filter(|(participant, _)| registered.contains(participant));
+        let mut ids: Vec<u64> = of_registered
+            .flat_map(|(_, of)| of.iter().take_while(|(_, entry)| entry.settlement <= settlement).map(|(id, _)| *id))
+            .collect();
+        ids.sort_unstable();
+        ids.truncate(BATCH_MAX);
+        ids
+    }
+
+    pub(crate) fn visited(&self) -> u64 {
+        self.visited
+    }
+
+    /// Entries that could have gone but for their participants.
+    pub(crate) fn held(&self) -> usize {
+        let of = |of: &BTreeMap<u64, Entry>| of.values().take_while(|entry| entry.settlement <= self.visited).count();
+        self.waiting.values().map(of).sum()
+    }
+
+    /// How the session is to be paid: by the contract if it holds all that was earned by everyone who is to be paid.
+    pub(crate) fn payout(&self) -> Payout {
+        let paid = |amounts: &BTreeMap<Address, u64>| {
+            amounts.iter().all(|(account, amount)| *amount == 0 || self.sums.contains_key(account))
+        };
+        let complete = self.waiting.is_empty() && self.amounts.as_ref().is_some_and(paid);
+        if complete && self.sums.len() <= PARTICIPANTS_MAX { Payout::Distribute } else { Payout::Root }
+    }
+
+    /// The call of the report on its way.
+    pub(crate) fn call(&self) -> Option<Call> {
+        let session = self.session.as_ref()?;
+        let session_id = session.session_id;
+        Some(match self.job.as_ref()? {
+            Job::Open => Call::CreateSession(session.clone()),
+            Job::Batch { settlement, entries } => {
+                let entries = entries.iter().map(|(_, entry)| entry.contribution).collect();
+                Call::SubmitContributions { session_id, settlement: *settlement, entries }
+            }
+            Job::Anchor(anchor) => Call::RecordAnchor { session_id, anchor: anchor.clone() },
+            Job::Term(term) => Call::RecordTerm { session_id, term: term.clone() },
+            Job::Pay(Payout::Distribute) => Call::DistributeRewards { session_id },
+            Job::Pay(Payout::Root) => {
+                let (root, total) = self.root()?;
+                Call::PublishRoot { session_id, root, total }
+            }
+        })
+    }
+
+    /// The root over the amounts, and their total.
+    pub(crate) fn root(&self) -> Option<([u8; 32], u64)> {
+        let amounts = self.amounts.as_ref()?.iter().map(|(account, amount)| (account.0, *amount)).collect();
+        let tree = Tree::new(self.session.as_ref()?.session_id, amounts)?;
+        Some((tree.root(), tree.total()?))
+    }
+}
+
+impl Job {
+    /// What a receipt names the report by.
+    pub(crate) fn key(&self) -> String {
+        match self {
+            Job::Open => "session".into(),
+            Job::Batch { settlement, .. } => format!("settlement-{settlement}"),
+            Job::Anchor(anchor) => format!("anchor-{}", anchor.round),
+            Job::Term(term) => format!("term-{}", term.term),
+            Job::Pay(_) => "payout".into(),
+        }
+    }
+
+    /// Whose contributions the report has.
+    pub(crate) fn participants(&self) -> BTreeSet<Address> {
+        match self {
+            Job::Batch { entries, .. } => entries.iter().map(|(_, entry)| entry.contribution.participant).collect(),
+            _ => BTreeSet::new(),
+        }
+    }
+}
+
+fn total(amounts: &BTreeMap<Address, u64>) -> u128 {
+    amounts.values().map(|amount| u128::from(*amount)).sum()
+}

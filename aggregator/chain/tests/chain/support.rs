@@ -1,0 +1,124 @@
+//! A served ledger that can go away and come back, and accounts on it.
+
+use chain::{Account, Asset, Call, Ceilings, Client, Contribution, Home, Registration, SessionTerms};
+use ledger::{Ledger, Options};
+use std::net::SocketAddr;
+use std::path::Path;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+pub(crate) const FUNDS: u64 = 1_000_000_000;
+pub(crate) const SESSION: u64 = 7;
+pub(crate) const POOL: u64 = 10_000;
+
+/// A ledger in a folder of its own, served on a port that stays its.
+pub(crate) struct Served {
+    pub(crate) ledger: Ledger,
+    pub(crate) address: SocketAddr,
+    server: Option<(CancellationToken, JoinHandle<()>)>,
+    _folder: TempDir,
+}
+
+impl Served {
+    pub(crate) fn start() -> Served {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(folder.path(), Options::default()).unwrap();
+        let mut served = Served { ledger, address: "127.0.0.1:0".parse().unwrap(), server: None, _folder: folder };
+        served.up();
+        served
+    }
+
+    /// Serves, at the address that it had before.
+    pub(crate) fn up(&mut self) {
+        let shutdown = CancellationToken::new();
+        let (address, server) = ledger::serve(self.ledger.clone(), self.address, shutdown.clone()).unwrap();
+        self.address = address;
+        self.server = Some((shutdown, tokio::spawn(server)));
+    }
+
+    /// Stops serving; whoever asks finds nobody.
+    pub(crate) async fn down(&mut self) {
+        let (shutdown, server) = self.server.take().unwrap();
+        shutdown.cancel();
+        server.await.unwrap();
+    }
+
+    pub(crate) fn home(&self) -> Home {
+        let module = self.ledger.module();
+        Home { url: format!("http://{}", self.address), chain_id: 4, module }
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::new(self.home(), Ceilings::default()).unwrap()
+    }
+
+    pub(crate) fn admin(&self) -> Account {
+        Account::from_secret(&self.ledger.admin().private_key().to_bytes())
+    }
+
+    /// An account with coins of both kinds.
+    pub(crate) async fn funded(&self) -> Account {
+        let account = Account::generate();
+        self.fund(&account).await;
+        account
+    }
+
+    pub(crate) async fn fund(&self, account: &Account) {
+        self.client().mint(account.address(), FUNDS, Asset::Gas).await.unwrap();
+        self.client().mint(account.address(), FUNDS, Asset::Reward).await.unwrap();
+    }
+
+    /// A funded account that may report.
+    pub(crate) async fn reporter(&self) -> Account {
+        let reporter = self.funded().await;
+        self.allow(&reporter).await;
+        reporter
+    }
+
+    pub(crate) async fn allow(&self, reporter: &Account) {
+        let call = Call::SetReporter { reporter: reporter.address(), allowed: true };
+        assert!(self.client().submit(&self.admin(), &call).await.unwrap().success);
+    }
+
+    /// A funded account with a registered node.
+    pub(crate) async fn registered(&self) -> Account {
+        let worker = self.funded().await;
+        self.register(&worker).await;
+        worker
+    }
+
+    pub(crate) async fn register(&self, worker: &Account) {
+        assert!(self.client().submit(worker, &Call::RegisterNode(registration("n"))).await.unwrap().success);
+    }
+}
+
+pub(crate) fn registration(id: &str) -> Registration {
+    Registration { node_id: id.into(), public_key: "key".into(), compute_capacity: 1, bandwidth: 2 }
+}
+
+pub(crate) fn session() -> SessionTerms {
+    SessionTerms { session_id: SESSION, job_fingerprint: [7; 32], pool: POOL }
+}
+
+pub(crate) fn contribution(of: &Account, compute_time: u64) -> Contribution {
+    Contribution {
+        participant: of.address(),
+        compute_time,
+        gradient_quality: 95,
+        data_transmitted: 10 * compute_time,
+        uptime_ratio: 100,
+    }
+}
+
+/// The account of a number, the same in every process.
+pub(crate) fn account(number: u8) -> Account {
+    Account::from_secret(&[number; 32])
+}
+
+/// The lines of a run's receipts.
+#[allow(dead_code)]
+pub(crate) fn lines(folder: &Path) -> Vec<serde_json::Value> {
+    let text = std::fs::read_to_string(folder.join("receipts.jsonl")).unwrap();
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
