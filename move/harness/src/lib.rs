@@ -22,12 +22,15 @@ mod abi;
 pub mod args;
 mod compiler;
 mod ffi;
+pub mod gas;
 mod storage;
 mod tools;
+mod usage;
 mod vm;
 
 pub use abi::abi;
 pub use compiler::{build, run_unit_tests};
+pub use usage::{Slot, Usage};
 pub use vm::{ADMIN, Event, Failure, Vm};
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use crate::{
     compiler,
     ffi::{Api, Db, Module, OwnedBytes, View},
     storage::Storage,
+    usage::Usage,
 };
 
 /// The address `cotrain` of `Move.toml`, whose account deploys and so is the first admin.
@@ -77,6 +78,7 @@ pub struct Vm {
     module: Module,
     /// Boxed, so that its address stays while the machine moves.
     storage: Box<Storage>,
+    usage: Usage,
     calls: u64,
     now_s: u64,
 }
@@ -103,7 +105,8 @@ impl Vm {
         // SAFETY: the view lives through the call.
         let vm = unsafe { allocate(View::new(&config)) };
         let storage = Box::new(Storage::new(module.new_bytes));
-        let mut this = Self { vm, execute, view, release, module, storage, calls: 0, now_s: 0 };
+        let mut this =
+            Self { vm, execute, view, release, module, storage, usage: Usage::default(), calls: 0, now_s: 0 };
         let (env, bundle, publishers) = (this.environment(), args::vector(&code), args::vector(&[]));
         let mut error = OwnedBytes::NONE;
         // SAFETY: `vm` is the machine just made; the views live through the call, and `error` holds none.
@@ -156,6 +159,11 @@ impl Vm {
         json.ok_or_else(|| Failure::new("the machine's answer is not JSON".into()))
     }
 
+    /// What the last call of an entry function did.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
     /// Gives an account some of the payout asset.
     pub fn mint(&mut self, owner: [u8; 32], amount: u64) -> Result<(), Failure> {
         let args = [args::address(PAYOUT_ASSET), args::address(owner), args::u64(amount)];
@@ -172,6 +180,8 @@ impl Vm {
         let (env, payload) = (self.environment(), payload(module, function, args));
         let senders = args::vector(&[args::address(sender)]);
         let (mut error, mut gas) = (OwnedBytes::NONE, GAS);
+        // What a view read is no part of the call.
+        self.storage.take_touched();
         // SAFETY: as in `view`.
         let value = unsafe {
             (self.execute)(
@@ -185,6 +195,7 @@ impl Vm {
                 &raw mut error,
             )
         };
+        self.usage = Usage::new(GAS - gas, self.storage.take_touched());
         let value = self.module.result(value, error).map_err(Failure::new)?;
         events(&value).ok_or_else(|| Failure::new("the machine's events could not be read".into()))
     }

@@ -157,3 +157,24 @@ async fn the_gas_coin_can_be_transferred() {
     let error = served.aptos.transfer_apt(&from, to.address(), 2 * FUNDS).await.unwrap_err();
     assert!(error.to_string().contains("EINSUFFICIENT_BALANCE"), "{error}");
 }
+
+/// The gas estimates of `move/README.md` rest on these.
+#[tokio::test]
+async fn transactions_are_as_long_as_the_gas_table_says() {
+    const ENTRIES: usize = 256;
+    let served = Served::start();
+    let (reporter, sponsor) = (Ed25519Account::generate(), Ed25519Account::generate());
+    let (who, column) = (vec![reporter.address(); ENTRIES], vec![u64::MAX; ENTRIES]);
+    let call = InputEntryFunctionData::new(&served.function("submit_contributions")).arg(1_u64).arg(1_u64).arg(who);
+    let payload = call.arg(column.clone()).arg(column.clone()).arg(column.clone()).arg(column).build().unwrap();
+    let alone = signed(builder(&served.ledger, &reporter, payload.clone(), 0), &reporter).to_bcs().unwrap();
+    let sponsored = SponsoredTransactionBuilder::new().sender(reporter.address()).sequence_number(0).payload(payload);
+    let sponsored = sponsored.fee_payer(sponsor.address()).expiration_from_now(30).chain_id(ChainId::new(4));
+    let sponsored = sponsored.build_and_sign(&reporter, &[], &sponsor).unwrap().to_bcs().unwrap();
+
+    let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
+    let readme = std::fs::read_to_string(folder.join("../../move/README.md")).unwrap();
+    let length = format!("a transaction of {},{:03} bytes", alone.len() / 1_000, alone.len() % 1_000);
+    let longer = format!("then {} bytes longer", sponsored.len() - alone.len());
+    assert!(readme.contains(&length) && readme.contains(&longer), "{length}; {longer}");
+}
