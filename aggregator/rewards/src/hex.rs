@@ -113,3 +113,21 @@ pub(crate) mod optional {
         Ok(Option::<Prefixed>::deserialize(deserializer)?.map(|Prefixed(bytes)| bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{bare, parse, prefixed};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn bytes_read_back_and_nothing_else_does(bytes in any::<[u8; 32]>(), text in "(0x)?[0-9a-gA-G]{0,70}|\\PC*") {
+            prop_assert_eq!(parse(&bare(&bytes)), Ok(bytes));
+            prop_assert_eq!(parse(&prefixed(&bytes).replace("0x", "").to_uppercase()), Ok(bytes));
+            prop_assert_eq!(parse(&prefixed(&bytes)), Ok(bytes));
+            let digits = text.strip_prefix("0x").unwrap_or(&text);
+            let fits = digits.len() == 64 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            prop_assert_eq!(parse(&text).is_ok(), fits);
+        }
+    }
+}

@@ -53,13 +53,14 @@ pub struct Contribution {
     pub worker: WorkerId,
     /// Bytes of the payload with its header.
     pub bytes: u64,
-    /// Tokens that it trained on; they count when it was accepted.
+    /// Tokens that it trained on; they count when it was accepted, and are those of the assignment then.
     pub tokens: u64,
     /// Quality, 0 to 100.
     pub score: u64,
     /// Whether it is in the aggregate.
     pub accepted: bool,
-    /// Whether the payload arrived; its bytes count when it did.
+    /// Whether the payload arrived, in the size that codec and layout imply; its bytes count when it did, and are no more than
+    /// a claim when it did not.
     pub delivered: bool,
 }
 

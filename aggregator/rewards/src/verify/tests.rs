@@ -218,8 +218,62 @@ fn the_payout_is_a_file_that_reads_back() {
     assert!(refused("/amounts/0/proof/0", "0x00".into()));
 }
 
+fn any_entry() -> impl Strategy<Value = Entry> {
+    (0..6_u8, 0..6_u8, any::<[u64; 4]>()).prop_map(|(worker, address, [time, quality, data, uptime])| Entry {
+        worker: [worker; 32],
+        address: [address; 32],
+        compute_time: time,
+        gradient_quality: quality,
+        data_transmitted: data,
+        uptime_ratio: uptime,
+    })
+}
+
+fn any_settlement() -> impl Strategy<Value = Settlement> {
+    let entries = prop::collection::vec(any_entry(), 0..8);
+    (0..5_u64, any::<(u64, u64)>(), entries).prop_map(|(settlement, (first_round, last_round), entries)| Settlement {
+        settlement,
+        first_round,
+        last_round,
+        entries,
+    })
+}
+
+fn any_payout() -> impl Strategy<Value = Payout> {
+    let proof = prop::collection::vec(any::<[u8; 32]>(), 0..3);
+    let amount = (0..6_u8, any::<u64>(), proof);
+    let amounts = prop::collection::vec(amount, 0..8);
+    (any::<[u64; 4]>(), 0..=100_u64, amounts, any::<Option<[u8; 32]>>()).prop_map(
+        |([session_id, pool, total, returned], base, amounts, root)| Payout {
+            session_id,
+            pool,
+            rules: Rules::new(base, 100 - base, base).unwrap(),
+            amounts: amounts
+                .into_iter()
+                .map(|(byte, amount, proof)| Amount { address: [byte; 32], amount, proof })
+                .collect(),
+            root,
+            total,
+            returned,
+        },
+    )
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn an_invented_record_is_refused_without_a_panic(
+        log in logs(), settlements in prop::collection::vec(any_settlement(), 0..6), payout in any_payout(),
+    ) {
+        let found = check(&log, &settlements, Some(&payout));
+        // Random numbers are not this session's, and every difference can be told.
+        prop_assert!(!found.is_empty());
+        prop_assert!(found.iter().all(|one| !one.to_string().is_empty()));
+        // Ratios above 100 are an error of the split, not a panic.
+        let of_record = Outcome::of_settlements(&terms(2), settlements);
+        prop_assert!(of_record.is_err() || of_record.unwrap().split.total() <= terms(2).pool);
+    }
 
     #[test]
     fn every_record_that_was_made_verifies_and_no_altered_one_does(log in logs(), at in any::<prop::sample::Index>()) {
