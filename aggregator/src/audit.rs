@@ -103,6 +103,12 @@ impl AuditLog {
         Ok(Self { lines, head_path: head_path.to_path_buf(), head, keypair })
     }
 
+    /// The hash of the newest line; zero before the first.
+    #[must_use]
+    pub fn head_hash(&self) -> Hash {
+        self.head.hash
+    }
+
     /// Appends a decision and signs the new head.
     ///
     /// # Errors

@@ -20,9 +20,13 @@ mod admission;
 mod commit;
 mod desk;
 mod opening;
+mod reporting;
 mod session;
 
+pub use reporting::{LedgerConfig, LedgerPlace};
+
 use opening::Opened;
+use reporting::Reporting;
 use session::Session;
 
 /// The settings of one aggregator.
@@ -42,6 +46,8 @@ pub struct AggregatorConfig {
     pub listen: Vec<String>,
     /// Further multiaddresses under which workers can reach this machine.
     pub announce: Vec<String>,
+    /// The ledger that the session is reported to.
+    pub ledger: Option<LedgerConfig>,
     /// Which device scores and evaluates.
     pub device: DeviceChoice,
     /// Whether a CPU is refused.
@@ -80,8 +86,9 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
     let run_dir = place.run.root().display().to_string();
     events.emit(Event::Listening(Listening { invite: invite.to_string(), run_dir, addresses }));
 
+    let reporting = Reporting::open(&place, config.ledger.as_ref(), events.clone(), &shutdown)?;
     let compute = ComputeThread::spawn("compute", desk)?;
-    let session = Session::new(place, network.clone(), compute, events, resume)?;
+    let session = Session::new(place, network.clone(), compute, events, reporting, resume)?;
     let result = session.run(inbox, &shutdown).await;
     shutdown.cancel();
     network.stopped().await;

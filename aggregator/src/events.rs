@@ -304,3 +304,29 @@ struct Nowhere;
 impl EventSink for Nowhere {
     fn emit(&self, _: Event) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_event_is_one_object_with_its_name_and_reads_back_with_its_floats() {
+        let event = Event::Inner(Inner { round: 1, step: 2, steps: 10, loss: 5.25, tokens_per_s: 1000.5 });
+        let text = serde_json::to_string(&event).unwrap();
+        assert!(text.starts_with("{\"event\":\"inner\","), "{text}");
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
+        let round = Event::Round(RoundCommitted { round: 3, eval_loss: Some(2.5), ..RoundCommitted::default() });
+        let text = serde_json::to_string(&round).unwrap();
+        assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), round);
+    }
+
+    #[test]
+    fn a_later_version_may_add_fields_and_no_name_is_an_error() {
+        let read = |value: Value| serde_json::from_value::<Event>(value);
+        let warning = Event::Warning(Warning { message: "low".to_owned() });
+        assert_eq!(read(json!({ "event": "warning", "message": "low", "since": 1.5 })).unwrap(), warning);
+        assert!(read(json!({ "message": "low" })).unwrap_err().to_string().contains("event"));
+        assert!(read(json!({ "event": "unheard_of" })).unwrap_err().to_string().contains("unheard_of"));
+    }
+}

@@ -164,10 +164,28 @@ pub fn read_json<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Result<T, 
 pub fn secret(path: &Path, generate: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], FileError> {
     if !path.exists() {
         let secret = generate();
-        write_atomic(path, &secret)?;
-        restrict(path)?;
+        write_secret(path, &secret)?;
         return Ok(secret);
     }
+    read_secret(path)
+}
+
+/// Writes a secret, readable by its owner only from its first byte on.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_secret(path: &Path, secret: &[u8; 32]) -> Result<(), FileError> {
+    write_atomic_with(path, |file| {
+        restrict(file)?;
+        file.write_all(secret)
+    })
+}
+
+/// Reads a secret.
+///
+/// # Errors
+/// When the file cannot be read, or holds anything but 32 bytes.
+pub fn read_secret(path: &Path) -> Result<[u8; 32], FileError> {
     let bytes = read_bounded(path, SECRET_BYTES)?;
     let length = bytes.len();
     bytes.try_into().map_err(|_| FileError::Damaged {
@@ -350,13 +368,13 @@ fn complete_lines<T>(
 }
 
 #[cfg(unix)]
-fn restrict(path: &Path) -> Result<(), FileError> {
+fn restrict(file: &File) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(FileError::io("restrict", path))
+    file.set_permissions(fs::Permissions::from_mode(0o600))
 }
 
 #[cfg(not(unix))]
-fn restrict(_: &Path) -> Result<(), FileError> {
+fn restrict(_: &File) -> io::Result<()> {
     Ok(())
 }
 

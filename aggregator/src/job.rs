@@ -20,8 +20,8 @@ pub use codec::{CodecSection, CodecStage};
 pub use keys::known_keys;
 pub use model::ModelSection;
 pub use sections::{
-    Balance, CheckpointSection, DataSection, EvaluationSection, Exchange, OuterSection, RoundSection, ScorePolicy,
-    ScoreSection, TrainSection,
+    Balance, CheckpointSection, DataSection, EvaluationSection, Exchange, OuterSection, RewardsSection, RoundSection,
+    ScorePolicy, ScoreSection, TrainSection,
 };
 
 use crate::files::{self, FileError};
@@ -51,6 +51,8 @@ pub struct Job {
     pub checkpoint: CheckpointSection,
     /// Deadlines and membership.
     pub round: RoundSection,
+    /// What the session pays.
+    pub rewards: RewardsSection,
 }
 
 /// Why a job is refused.
@@ -154,6 +156,7 @@ impl Job {
         self.evaluation.validate()?;
         self.checkpoint.validate()?;
         self.round.validate()?;
+        self.rewards.validate()?;
         self.validate_relations()?;
         self.parameters().map(|_| ())
     }

@@ -24,6 +24,7 @@ pub mod records;
 pub mod recover;
 pub mod rounds_log;
 pub mod run_directory;
+pub mod settlement;
 pub mod state;
 
 use models::{ComputeDevice, TrainerOptions};

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use protocol::{CommittedManifest, Contribution, Verdict};
 use serde::{Deserialize, Serialize};
 
 use crate::files::{FileError, JsonLines};
@@ -67,6 +68,39 @@ pub struct TimingsMs {
     pub score: f64,
     /// Exact aggregation and outer step.
     pub apply: f64,
+}
+
+impl RoundCommitted {
+    /// The line of a committed manifest, without evaluation and timings.
+    #[must_use]
+    pub fn of(committed: &CommittedManifest) -> Self {
+        let manifest = &committed.manifest.body;
+        Self {
+            round: manifest.round.0,
+            base_hash: manifest.base_hash.to_string(),
+            state_hash: manifest.state_hash.to_string(),
+            manifest_hash: manifest.hash().to_string(),
+            eval_loss: None,
+            contributions: manifest.contributions.iter().map(ContributionLine::of).collect(),
+            timings_ms: TimingsMs::default(),
+        }
+    }
+}
+
+impl ContributionLine {
+    fn of(entry: &Contribution) -> Self {
+        Self {
+            worker: entry.worker.to_string(),
+            payload_hash: entry.payload_hash.map(|hash| hash.to_string()).unwrap_or_default(),
+            bytes: entry.bytes,
+            tokens: entry.tokens,
+            score: entry.score,
+            weight: entry.weight,
+            clip: entry.clip,
+            verdict: if entry.verdict == Verdict::Accepted { "accepted" } else { "rejected" }.to_owned(),
+            reason: entry.reason.to_string(),
+        }
+    }
 }
 
 /// The open `rounds.jsonl` of a run.

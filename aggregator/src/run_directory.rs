@@ -37,6 +37,12 @@ impl RunDirectory {
         Ok(run)
     }
 
+    /// The paths of a run that is only looked at.
+    #[must_use]
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_path_buf() }
+    }
+
     /// Opens an existing run and sweeps what a crash left half-written.
     ///
     /// # Errors
@@ -149,6 +155,42 @@ impl RunDirectory {
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.root.join("logs")
+    }
+
+    /// What concerns the ledger.
+    #[must_use]
+    pub fn ledger(&self) -> PathBuf {
+        self.root.join("ledger")
+    }
+
+    /// Where the ledger that the run reports to is found.
+    #[must_use]
+    pub fn ledger_place(&self) -> PathBuf {
+        self.ledger().join("place.json")
+    }
+
+    /// The embedded ledger of a swarm on one machine.
+    #[must_use]
+    pub fn ledger_node(&self) -> PathBuf {
+        self.ledger().join("node")
+    }
+
+    /// The accounts that workers are paid to.
+    #[must_use]
+    pub fn accounts(&self) -> PathBuf {
+        self.ledger().join("accounts.jsonl")
+    }
+
+    /// What the session owes, settlement by settlement.
+    #[must_use]
+    pub fn settlements(&self) -> PathBuf {
+        self.ledger().join("settlements.jsonl")
+    }
+
+    /// What a finished session pays, with the proofs by which it is claimed.
+    #[must_use]
+    pub fn payout(&self) -> PathBuf {
+        self.ledger().join("payout.json")
     }
 
     /// The run directory of a worker that `up` started.

@@ -4,6 +4,7 @@
 //! condition or at a deadline that says what was waited for; whatever a test starts ends with it, also when it fails.
 
 pub mod job;
+pub mod ledger;
 pub mod process;
 pub mod program;
 pub mod python;
@@ -11,6 +12,7 @@ pub mod run;
 pub mod up;
 
 pub use job::{micro, parity, text};
+pub use ledger::LedgerServer;
 pub use program::{Output, cotrain};
 pub use python::python;
 pub use run::Place;

@@ -9,7 +9,14 @@ use std::time::SystemTime;
 use crate::job::repository;
 
 /// Beginnings of the names of variables that would change what the program does.
-const OWN_VARIABLES: [&str; 3] = ["COTRAIN_", "LIBP2P_", "MAX_FAILURES_PER_NODE"];
+const OWN_VARIABLES: [&str; 6] = [
+    "COTRAIN_",
+    "LIBP2P_",
+    "MAX_FAILURES_PER_NODE",
+    "BASE_REWARD_PERCENTAGE",
+    "BONUS_REWARD_PERCENTAGE",
+    "QUALITY_THRESHOLD",
+];
 
 /// The end of a process and what it said.
 #[derive(Debug)]

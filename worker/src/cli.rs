@@ -9,8 +9,13 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::Codec;
 use models::DeviceChoice;
 
+mod ledger;
 mod tools;
 
+pub use ledger::{
+    ClaimArgs, LedgerArgs, LedgerCommand, LedgerFlushArgs, LedgerServeArgs, RewardsArgs, RewardsCommand, WalletCommand,
+    WalletLinkArgs, WalletShowArgs,
+};
 pub use tools::{
     BenchCodecsArgs, BenchCommand, BenchKernelsArgs, BenchTrainArgs, CheckpointCommand, CodecArchiveArgs, CodecCommand,
     CodecDecodeArgs, CodecEncodeArgs, CodecInspectArgs, CodecRestoreArgs, ConfigCommand, DoctorArgs, ExplainArgs,
@@ -41,6 +46,16 @@ pub enum Command {
     Worker(WorkerArgs),
     /// Lead a swarm: print an invite, score what the workers send, keep the run directory.
     Aggregator(AggregatorArgs),
+    /// Show what the workers of a run contributed and earned.
+    Rewards(RewardsArgs),
+    /// Have what a worker earned paid out to its account.
+    Claim(ClaimArgs),
+    /// Choose the account that a worker is paid to.
+    #[command(subcommand)]
+    Wallet(WalletCommand),
+    /// Run the embedded ledger, or send what waits for one.
+    #[command(subcommand)]
+    Ledger(LedgerCommand),
     /// Write text from a checkpoint.
     Generate(GenerateArgs),
     /// Say before a launch what a job costs: parameters, memory, bytes per round, time per round.
@@ -100,6 +115,21 @@ pub struct JobArgs {
     /// Seed of the initial parameters and of the assignment of data.
     #[arg(long, env = "COTRAIN_SEED", value_name = "N")]
     pub seed: Option<u64>,
+    /// Units that the session pays its workers in all, reported on the ledger.
+    #[arg(long, env = "COTRAIN_POOL", value_name = "UNITS")]
+    pub pool: Option<u64>,
+    /// Committed rounds of one settlement on the ledger.
+    #[arg(long, env = "COTRAIN_SETTLE_EVERY", value_name = "N")]
+    pub settle_every: Option<u64>,
+    /// Share of the pool that all scores take part in, in percent.
+    #[arg(long, env = "BASE_REWARD_PERCENTAGE", value_name = "PERCENT")]
+    pub base_reward_percentage: Option<u64>,
+    /// Share of the pool for the highest scores and for high quality, in percent.
+    #[arg(long, env = "BONUS_REWARD_PERCENTAGE", value_name = "PERCENT")]
+    pub bonus_reward_percentage: Option<u64>,
+    /// Mean quality above which a worker takes part in the bonus.
+    #[arg(long, env = "QUALITY_THRESHOLD", value_name = "SCORE")]
+    pub quality_threshold: Option<u64>,
 }
 
 /// Where a run's text and state come from and go to.
@@ -163,12 +193,18 @@ pub struct UpArgs {
     /// Text and directories.
     #[command(flatten)]
     pub run: RunArgs,
+    /// The ledger that the session is reported to, instead of one of its own.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
     /// The device.
     #[command(flatten)]
     pub device: DeviceArgs,
     /// The form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
+    /// Seconds before what was earned may be claimed from the swarm's own ledger: the time in which it can be contested.
+    #[arg(long, env = "COTRAIN_CLAIM_DELAY_S", value_name = "SECONDS", default_value_t = 86_400)]
+    pub claim_delay_s: u64,
     /// Deaths of one process that are answered by starting it again.
     #[arg(long, env = "MAX_FAILURES_PER_NODE", value_name = "N", default_value_t = 3)]
     pub max_failures: u32,
@@ -216,6 +252,9 @@ pub struct AggregatorArgs {
     /// Multiaddresses to put into the invite instead of those listened on (behind a router).
     #[arg(long, env = "LIBP2P_ANNOUNCE_ADDR", value_name = "MULTIADDR", value_delimiter = ',')]
     pub announce: Vec<String>,
+    /// The ledger that the session is reported to.
+    #[command(flatten)]
+    pub ledger: LedgerArgs,
     /// The device.
     #[command(flatten)]
     pub device: DeviceArgs,

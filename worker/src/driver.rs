@@ -16,11 +16,13 @@ mod join;
 mod keeper;
 mod keepsake;
 mod learner;
+mod offers;
 mod session;
 mod starting;
 
 use join::Joined;
 use keepsake::Keepsake;
+use offers::Offers;
 use session::Session;
 
 /// Trains for the swarm until the run is over or `shutdown` is cancelled.
@@ -74,9 +76,12 @@ async fn take_part(
     for message in started.notes {
         events.emit(Event::Warning(Warning { message }));
     }
+    let account = crate::wallet::account(&config.directory, &secret)?;
+    let offers = Offers::new(account, network.worker(), report.chosen.threads());
     let kept = started.learner.keeper.kept();
     let compute = ComputeThread::spawn("compute", started.learner)?;
     let session =
         Session::new(started.member, started.records, kept, config, hello, network, compute, events, started.limit);
+    let session = session.with_ledger(offers, welcome.ledger);
     session.run(inbox, shutdown).await
 }

@@ -39,6 +39,11 @@ impl JobArgs {
             ("warmup-rounds", "codec", "warmup_rounds", number(self.warmup_rounds)),
             ("checkpoint-every", "checkpoint", "every", number(self.checkpoint_every)),
             ("seed", "train", "seed", number(self.seed)),
+            ("pool", "rewards", "pool", number(self.pool)),
+            ("settle-every", "rewards", "settle_every", number(self.settle_every)),
+            ("base-reward-percentage", "rewards", "base_percentage", number(self.base_reward_percentage)),
+            ("bonus-reward-percentage", "rewards", "bonus_percentage", number(self.bonus_reward_percentage)),
+            ("quality-threshold", "rewards", "quality_threshold", number(self.quality_threshold)),
         ];
         let given = rows.into_iter().filter_map(|(flag, section, key, value)| Some((flag, section, key, value?)));
         given.map(|(flag, section, key, value)| Override { flag, section, key, value }).collect()

@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod checkpoint;
+pub mod claim;
 pub mod cli;
 pub mod codec;
 pub mod config;
@@ -15,8 +16,11 @@ pub mod explain;
 pub mod generate;
 pub mod inputs;
 pub mod job_args;
+pub mod ledger;
 pub mod output;
 pub mod plan;
 pub mod program;
+pub mod rewards;
 pub mod roles;
 pub mod up;
+pub mod wallet;

@@ -4,8 +4,10 @@ use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::cli::{BenchCommand, CheckpointCommand, Cli, CodecCommand, Command, ConfigCommand};
-use crate::{bench, checkpoint, codec, doctor, exit, explain, generate, plan, roles, up};
+use crate::cli::{BenchCommand, CheckpointCommand, Cli, CodecCommand, Command, ConfigCommand, LedgerCommand};
+use crate::{
+    bench, checkpoint, claim, codec, doctor, exit, explain, generate, ledger, plan, rewards, roles, up, wallet,
+};
 
 /// Threads of the runtime that drives network, disk and children; computing has its own.
 const RUNTIME_THREADS: usize = 2;
@@ -58,6 +60,11 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Up(arguments) => drive(stdin, |stop| up::run(arguments, stop)),
         Command::Worker(arguments) => drive(stdin, |stop| roles::worker(arguments, stop)),
         Command::Aggregator(arguments) => drive(stdin, |stop| roles::aggregator(arguments, stop)),
+        Command::Rewards(arguments) => rewards::run(&arguments),
+        Command::Claim(arguments) => drive(stdin, |_| claim::run(arguments)),
+        Command::Wallet(command) => wallet::run(&command),
+        Command::Ledger(LedgerCommand::Serve(arguments)) => drive(stdin, |stop| ledger::serve(arguments, stop)),
+        Command::Ledger(LedgerCommand::Flush(arguments)) => drive(stdin, |stop| ledger::flush::run(arguments, stop)),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Bench(BenchCommand::Train(arguments)) => bench::train(&arguments),

@@ -49,6 +49,7 @@ fn aggregator_config(arguments: &AggregatorArgs) -> anyhow::Result<AggregatorCon
         init: arguments.run.init.clone(),
         listen: arguments.listen.clone(),
         announce: arguments.announce.clone(),
+        ledger: arguments.ledger.config()?,
         device: arguments.device.device,
         require_gpu: arguments.device.require_gpu,
         threads: arguments.device.threads,

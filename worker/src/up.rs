@@ -18,6 +18,7 @@ use crate::generate::{Sampling, sample};
 use crate::output::{self, RoundCommitted, RunStart};
 
 pub mod child;
+pub mod ledger;
 pub mod lines;
 pub mod progress;
 pub mod report;
@@ -25,9 +26,10 @@ pub mod settings;
 pub mod supervisor;
 pub mod swarm;
 
+use ledger::SwarmLedger;
 use progress::Progress;
 use report::Report;
-use settings::Settings;
+use settings::{Settings, ledger_arguments};
 use swarm::Swarm;
 
 /// What is said when a run stops before its end.
@@ -45,16 +47,31 @@ struct Stopped<'a> {
 /// Wrong use; a run that failed, with the reason and where the logs are; [`Interrupted`] after `stop`.
 pub async fn run(arguments: UpArgs, stop: CancellationToken) -> anyhow::Result<()> {
     exit::end_within(exit::UP_STOP_MS_MAX, stop.clone())?;
-    let settings = Settings::resolve(&arguments)?;
+    let mut settings = Settings::resolve(&arguments)?;
     let _lock = settings.directory.lock("up")?;
+    let ledger = if settings.embeds_ledger() {
+        let ledger = SwarmLedger::start(&settings.directory, &settings.job, arguments.claim_delay_s).await?;
+        settings.ledger = ledger_arguments(&ledger.place());
+        Some(ledger)
+    } else {
+        None
+    };
+    let result = train(&arguments, &settings, &stop).await;
+    if let Some(ledger) = ledger {
+        ledger.end().await;
+    }
+    result
+}
+
+async fn train(arguments: &UpArgs, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
     let mut progress = Progress::new(io::stdout(), arguments.output.output);
     progress.say(&format!("run directory {}", settings.directory.root().display()))?;
-    let mut swarm = Swarm::new(&settings, progress);
-    let outcome = swarm.run(&stop).await;
+    let mut swarm = Swarm::new(settings, progress);
+    let outcome = swarm.run(stop).await;
     swarm.end().await;
     match outcome {
-        Ok(run) => finish(&arguments, &settings, &run, &stop).await,
-        Err(error) => Err(stopped(&arguments, &settings, error)),
+        Ok(run) => finish(arguments, settings, &run, stop).await,
+        Err(error) => Err(stopped(arguments, settings, error)),
     }
 }
 
@@ -68,6 +85,9 @@ async fn finish(
     let directory = &settings.directory;
     let rounds: Vec<RoundCommitted> = read_json_lines(&directory.rounds_log())?;
     let mut report = Report::new(directory.root(), run, &rounds);
+    if directory.payout().is_file() {
+        report.rewards = Some(crate::rewards::report(directory)?);
+    }
     if let Some(checkpoint) = newest_checkpoint(directory) {
         report.sample = sample_text(arguments, &checkpoint, stop).await;
         report.checkpoint = Some(checkpoint.display().to_string());

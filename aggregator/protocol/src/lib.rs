@@ -53,7 +53,7 @@ pub use time::Millis;
 use serde::{Serialize, de::DeserializeOwned};
 
 /// The version that two peers must share: raised by any change of a message, a record or a formula.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Why bytes are not a value of this protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

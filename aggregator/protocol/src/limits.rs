@@ -22,6 +22,10 @@ pub const JOB_BYTES_MAX: usize = 256 * 1024;
 pub const DATA_SHARDS_MAX: usize = 1024;
 /// Length of an admission token.
 pub const TOKEN_BYTES: usize = 16;
+/// Transactions for the ledger that a worker may send at once.
+pub const OFFERS_MAX: usize = 4;
+/// Length of one of them.
+pub const OFFER_BYTES_MAX: usize = 4096;
 /// Length of one piece of a blob: a whole BLAKE3 subtree.
 pub const PIECE_BYTES: usize = 1 << 20;
 /// Pieces of one blob; 16 GiB hold the parameters and the outer buffers of a 1 B model twice over.

@@ -7,8 +7,8 @@ use crate::{
     Head, Manifest, NetworkId, Reveal, Round, SessionId, Signed, Term, WorkerId, encoding,
     hash::Hash,
     limits::{
-        ADDRESS_BYTES_MAX, ADDRESSES_MAX, DATA_SHARDS_MAX, DEVICE_BYTES_MAX, JOB_BYTES_MAX, MEMBERS_MAX, PIECE_BYTES,
-        PIECES_MAX, TEXT_BYTES_MAX, TOKEN_BYTES,
+        ADDRESS_BYTES_MAX, ADDRESSES_MAX, DATA_SHARDS_MAX, DEVICE_BYTES_MAX, JOB_BYTES_MAX, MEMBERS_MAX,
+        OFFER_BYTES_MAX, OFFERS_MAX, PIECE_BYTES, PIECES_MAX, TEXT_BYTES_MAX, TOKEN_BYTES,
     },
     manifest::{CommittedManifest, ManifestError},
     round::{Abandonment, Ballot, CertifiedSet, ClosedSet, Commitment, Countersign},
@@ -41,6 +41,8 @@ pub enum Message {
         /// The hash of what it computed.
         state_hash: Hash,
     },
+    /// Transactions that the worker signed for the ledger, for the aggregator to pay for and submit while they are fresh.
+    Offers(#[serde(deserialize_with = "encoding::list::<_, _, OFFERS_MAX>")] Vec<Offer>),
 
     /// A round begins, or is still going on.
     Start {
@@ -91,6 +93,14 @@ pub enum Message {
         head: Head,
     },
 }
+
+/// A transaction for the ledger that a worker signed and that waits for the signature of who pays for it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer(
+    /// Its bytes in the chain's own format.
+    #[serde(serialize_with = "encoding::serialize_bytes", deserialize_with = "encoding::bytes::<_, OFFER_BYTES_MAX>")]
+    pub Vec<u8>,
+);
 
 /// What a worker says its part of a round took, in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -220,6 +230,19 @@ pub struct Welcome {
     pub state_hash: Hash,
     /// Its number in the order of admission, for people.
     pub ordinal: u32,
+    /// The ledger that the session reports to; none when it reports to none.
+    pub ledger: Option<LedgerTerms>,
+}
+
+/// What a worker needs to sign transactions that the aggregator submits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerTerms {
+    /// The number of the chain.
+    pub chain_id: u8,
+    /// The address of the contract.
+    pub module: [u8; 32],
+    /// The account that pays the fees.
+    pub sponsor: [u8; 32],
 }
 
 /// A file of tokens.
@@ -307,6 +330,8 @@ impl Message {
             Self::Committed(committed) => committed.manifest.body.round,
             Self::Abandoned(signed) => signed.body.round,
             Self::Finished { head } => head.round,
+            // Speaks of no round.
+            Self::Offers(_) => Round(0),
             Self::Applied { round, .. }
             | Self::Start { round, .. }
             | Self::CommitAccepted { round, .. }
@@ -325,6 +350,7 @@ impl Message {
             Self::Vote(_) => "vote",
             Self::Refused(_) => "refused",
             Self::Applied { .. } => "applied",
+            Self::Offers(_) => "offers",
             Self::Start { .. } => "start",
             Self::CommitAccepted { .. } => "commit-accepted",
             Self::CommitRefused { .. } => "commit-refused",

@@ -5,8 +5,9 @@ use crate::{
     Hash, Hello, HelloReply, Invite, Message, PieceReply, PieceRequest, Round, WorkerId,
     coordinator::Record,
     decode, encode,
-    limits::{MEMBERS_MAX, MESSAGE_BYTES_MAX},
+    limits::{MEMBERS_MAX, MESSAGE_BYTES_MAX, OFFER_BYTES_MAX, OFFERS_MAX},
     member::MemberRecord,
+    message::Offer,
     testing::{aggregator, closed_set, head, keypair, keypairs},
 };
 use proptest::prelude::*;
@@ -102,6 +103,14 @@ fn an_address_longer_than_its_bound_is_refused() {
     assert!(decode::<RosterMember>(&encode(&member), MESSAGE_BYTES_MAX).is_ok());
     member.addresses.push("y".to_owned());
     assert!(decode::<RosterMember>(&encode(&member), MESSAGE_BYTES_MAX).is_err());
+}
+
+#[test]
+fn offers_are_few_and_short() {
+    let offers = |count, bytes| encode(&Message::Offers(vec![Offer(vec![1; bytes]); count]));
+    assert!(decode::<Message>(&offers(OFFERS_MAX, OFFER_BYTES_MAX), MESSAGE_BYTES_MAX).is_ok());
+    assert!(decode::<Message>(&offers(OFFERS_MAX + 1, 1), MESSAGE_BYTES_MAX).is_err());
+    assert!(decode::<Message>(&offers(1, OFFER_BYTES_MAX + 1), MESSAGE_BYTES_MAX).is_err());
 }
 
 #[test]

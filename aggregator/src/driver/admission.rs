@@ -66,6 +66,7 @@ impl Session {
             state_hash: head.as_ref().map_or(genesis.state_hash, |head| head.state_hash),
             head,
             data_shards: shards.map(|shard| DataShard { hash: shard.hash, bytes: shard.bytes }).collect(),
+            ledger: self.reporting.terms(),
             ordinal: self.ordinals.get(&worker).copied().unwrap_or_default(),
         })
     }

@@ -1,36 +1,6 @@
-//! What a committed round leaves for people and programs: its line, built from the manifest and the clock.
+//! Where a round's time went.
 
-use protocol::{CommittedManifest, Contribution, Verdict};
-
-use crate::rounds_log::{ContributionLine, RoundCommitted, TimingsMs};
-
-/// The line of a committed round, without evaluation and timings.
-pub(super) fn line(committed: &CommittedManifest) -> RoundCommitted {
-    let manifest = &committed.manifest.body;
-    RoundCommitted {
-        round: manifest.round.0,
-        base_hash: manifest.base_hash.to_string(),
-        state_hash: manifest.state_hash.to_string(),
-        manifest_hash: manifest.hash().to_string(),
-        eval_loss: None,
-        contributions: manifest.contributions.iter().map(contribution).collect(),
-        timings_ms: TimingsMs::default(),
-    }
-}
-
-fn contribution(entry: &Contribution) -> ContributionLine {
-    ContributionLine {
-        worker: entry.worker.to_string(),
-        payload_hash: entry.payload_hash.map(|hash| hash.to_string()).unwrap_or_default(),
-        bytes: entry.bytes,
-        tokens: entry.tokens,
-        score: entry.score,
-        weight: entry.weight,
-        clip: entry.clip,
-        verdict: if entry.verdict == Verdict::Accepted { "accepted" } else { "rejected" }.to_owned(),
-        reason: entry.reason.to_string(),
-    }
-}
+use crate::rounds_log::TimingsMs;
 
 /// The clock of the open round, in milliseconds; filled by what the phases report.
 #[derive(Clone, Copy, Debug, Default)]

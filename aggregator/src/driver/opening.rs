@@ -20,7 +20,7 @@ use crate::job::{Job, ModelSection};
 use crate::journal::Journal;
 use crate::lock::DirectoryLock;
 use crate::recover::{self, Recovered};
-use crate::rounds_log::RoundsLog;
+use crate::rounds_log::{RoundCommitted, RoundsLog};
 use crate::run_directory::{RunDirectory, numbered_directories, round_name};
 use crate::state::{OuterRule, State};
 use crate::{checkpoint, evaluate};
@@ -105,7 +105,7 @@ fn assemble(
     // Members that were stopped before they applied it ask for it.
     records.extend(last.map(Record::Committed));
     for committed in &unlogged {
-        rounds_log.append(&super::commit::line(committed))?;
+        rounds_log.append(&RoundCommitted::of(committed))?;
     }
     let parameters = job.parameters()?;
     let config = job.model.config()?;

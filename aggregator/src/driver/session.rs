@@ -11,18 +11,22 @@ use std::time::{Duration, Instant};
 
 use network::{Network, NetworkEvent};
 use protocol::coordinator::{Action, AggregateRequest, Event as CoreEvent, Resume, ScoreRequest, Scored};
-use protocol::{CommittedManifest, Coordinator, Hash, Head, Millis, Round, WorkerId, coordinator::CoordinatorConfig};
+use protocol::{
+    CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, WorkerId, coordinator::CoordinatorConfig,
+};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::commit::{self, RoundClock};
+use super::commit::RoundClock;
 use super::desk::{Applied, Desk};
 use super::opening::Place;
+use super::reporting::Reporting;
 use crate::audit::AuditLog;
 use crate::compute::ComputeThread;
 use crate::events::{CheckpointWritten, Event, Events, Finished, Left, RoundAbandoned, Warning};
 use crate::outbox::Outbox;
 use crate::payloads;
+use crate::rounds_log::RoundCommitted;
 
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -51,6 +55,7 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     pub(super) events: Events,
     pub(super) ordinals: BTreeMap<WorkerId, u32>,
+    pub(super) reporting: Reporting,
     audit: AuditLog,
     started: Instant,
     clock: RoundClock,
@@ -71,6 +76,7 @@ impl Session {
         network: Network,
         compute: ComputeThread<Desk>,
         events: Events,
+        reporting: Reporting,
         resume: Resume,
     ) -> anyhow::Result<Self> {
         let config = CoordinatorConfig {
@@ -83,6 +89,7 @@ impl Session {
         };
         let (core, start) = Coordinator::resume(Millis(0), config, resume)?;
         let audit = AuditLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
+        reporting.resume(audit.head_hash())?;
         let (done, answers) = mpsc::channel(DONE_MAX);
         Ok(Self {
             core,
@@ -91,6 +98,7 @@ impl Session {
             compute,
             events,
             ordinals: BTreeMap::new(),
+            reporting,
             audit,
             started: Instant::now(),
             clock: RoundClock::default(),
@@ -119,24 +127,30 @@ impl Session {
         while self.finished.is_none() {
             let actions = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                Some(event) = inbox.recv() => self.on_network(event),
+                Some(event) = inbox.recv() => self.on_network(event)?,
                 Some(done) = answers.recv() => self.on_done(done)?,
                 _ = tick.tick() => self.core.tick(self.now()),
                 else => return Ok(()),
             };
             self.act(actions)?;
         }
-        Ok(())
+        self.reporting.finish(self.audit.head_hash()).await
     }
 
     pub(super) fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn on_network(&mut self, event: NetworkEvent) -> Vec<Action> {
+    fn on_network(&mut self, event: NetworkEvent) -> anyhow::Result<Vec<Action>> {
         let now = self.now();
-        match event {
-            NetworkEvent::Message { from, message } => self.core.message(now, from, *message),
+        Ok(match event {
+            NetworkEvent::Message { from, message } => match *message {
+                Message::Offers(offers) => {
+                    self.reporting.offered(from, offers)?;
+                    Vec::new()
+                }
+                message => self.core.message(now, from, message),
+            },
             NetworkEvent::Hello { from, hello, reply } => self.on_hello(from, &hello, reply),
             // A peer that was not admitted yet becomes present with its hello.
             NetworkEvent::Connected(worker) if self.network.is_admitted(&worker) => self.core.connected(now, worker),
@@ -146,7 +160,7 @@ impl Session {
                 self.core.disconnected(now, worker)
             }
             NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Listening(_) => Vec::new(),
-        }
+        })
     }
 
     fn on_done(&mut self, done: Done) -> anyhow::Result<Vec<Action>> {
@@ -249,12 +263,13 @@ impl Session {
     fn on_committed(&mut self, head: &Head, committed: &CommittedManifest, applied: Applied) -> anyhow::Result<()> {
         self.serve(applied.state_bytes)?;
         let clock = self.ended.pop_front().unwrap_or_default();
-        let mut line = commit::line(committed);
+        let mut line = RoundCommitted::of(committed);
         line.eval_loss = applied.eval_loss;
         // The core's clock stopped when the round was committed; evaluation runs beside the next round.
         line.timings_ms = clock.timings(self.clock.began_ms, applied.evaluate_ms);
         self.place.rounds_log.append(&line)?;
-        self.audit.append("round", &line)?;
+        let audit_head = self.audit.append("round", &line)?;
+        self.reporting.committed(&line, audit_head)?;
         self.events.emit(Event::Round(line));
         if let Some(path) = applied.checkpoint {
             let path = path.display().to_string();

@@ -2,7 +2,7 @@
 
 use super::{
     Balance, CheckpointSection, CodecSection, CodecStage, DataSection, EvaluationSection, Exchange, ModelSection,
-    OuterSection, RoundSection, ScorePolicy, ScoreSection, TrainSection,
+    OuterSection, RewardsSection, RoundSection, ScorePolicy, ScoreSection, TrainSection,
 };
 
 impl Default for ModelSection {
@@ -107,5 +107,11 @@ impl Default for RoundSection {
             missed_rounds_max: 3,
             probation_rounds: 5,
         }
+    }
+}
+
+impl Default for RewardsSection {
+    fn default() -> Self {
+        Self { pool: 0, base_percentage: 80, bonus_percentage: 20, quality_threshold: 90, settle_every: 8 }
     }
 }

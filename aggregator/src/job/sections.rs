@@ -255,3 +255,34 @@ impl RoundSection {
         within("round", "probation_rounds", self.probation_rounds, 0..=1_000)
     }
 }
+
+/// What the session pays and how it is settled on the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RewardsSection {
+    /// Units of the reward asset that the session pays in all; 0 pays nothing.
+    pub pool: u64,
+    /// Share of the pool that goes to all scores, in percent.
+    pub base_percentage: u64,
+    /// Share that goes to the highest scores and to those of high quality, in percent; both shares make 100.
+    pub bonus_percentage: u64,
+    /// Mean quality above which a worker has part of the bonus, 0 to 100.
+    pub quality_threshold: u64,
+    /// Committed rounds of one settlement.
+    pub settle_every: u64,
+}
+
+impl RewardsSection {
+    pub(super) fn validate(&self) -> Result<(), JobError> {
+        // TOML's integers are signed.
+        within("rewards", "pool", self.pool, 0..=i64::MAX as u64)?;
+        within("rewards", "settle_every", self.settle_every, 1..=1_000_000)?;
+        within("rewards", "quality_threshold", self.quality_threshold, 0..=100)?;
+        within("rewards", "base_percentage", self.base_percentage, 0..=100)?;
+        if self.bonus_percentage != 100 - self.base_percentage {
+            let expected = format!("must be {}, so that base and bonus make 100", 100 - self.base_percentage);
+            return Err(JobError::value("rewards", "bonus_percentage", self.bonus_percentage, expected));
+        }
+        Ok(())
+    }
+}

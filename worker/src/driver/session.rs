@@ -15,13 +15,14 @@ use aggregator::payloads::Payloads;
 use aggregator::records::RecordLog;
 use network::{Network, NetworkEvent};
 use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Verification, VerifyRequest};
-use protocol::message::HelloRefusal;
-use protocol::{Hash, Head, Hello, HelloReply, Member, Round, WorkerId};
+use protocol::message::{HelloRefusal, LedgerTerms};
+use protocol::{Hash, Head, Hello, HelloReply, Member, Message, Round, WorkerId};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::keeper::Kept;
 use super::learner::{Learner, Progress, Trained};
+use super::offers::{OFFER_EVERY, Offers};
 use crate::config::WorkerConfig;
 
 /// Finished work that may wait for the loop.
@@ -66,6 +67,9 @@ pub(super) struct Session {
     answers: Option<mpsc::Receiver<Done>>,
     greeting: bool,
     finished: bool,
+    /// What is signed for the ledger, and for which; none where the session reports to none.
+    offers: Option<Offers>,
+    ledger: Option<LedgerTerms>,
 }
 
 impl Session {
@@ -101,7 +105,14 @@ impl Session {
             answers: Some(answers),
             greeting: false,
             finished: false,
+            offers: None,
+            ledger: None,
         }
+    }
+
+    /// Signs for the ledger that the welcome named.
+    pub(super) fn with_ledger(self, offers: Offers, ledger: Option<LedgerTerms>) -> Self {
+        Self { offers: Some(offers), ledger, ..self }
     }
 
     /// Runs until the run is over, or `shutdown`.
@@ -115,6 +126,8 @@ impl Session {
         self.act(first).await?;
         // The welcome that let us in may be older than the core: what was said in between is asked for again.
         self.greet();
+        let mut offer = tokio::time::interval(OFFER_EVERY);
+        offer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
         while !self.finished {
             let actions = tokio::select! {
                 () = shutdown.cancelled() => {
@@ -123,6 +136,10 @@ impl Session {
                 }
                 Some(event) = inbox.recv() => self.on_network(event),
                 Some(done) = answers.recv() => self.on_done(done)?,
+                _ = offer.tick() => {
+                    self.offer()?;
+                    Vec::new()
+                }
                 else => return Ok(()),
             };
             self.act(actions).await?;
@@ -194,7 +211,11 @@ impl Session {
 
     fn on_greeted(&mut self, reply: Option<HelloReply>) -> anyhow::Result<Vec<MemberAction>> {
         match reply {
-            Some(HelloReply::Welcome(_)) => Ok(self.core.connected()),
+            Some(HelloReply::Welcome(welcome)) => {
+                self.ledger = welcome.ledger;
+                self.offer()?;
+                Ok(self.core.connected())
+            }
             Some(HelloReply::Refused(HelloRefusal::Finished)) => {
                 self.finished = true;
                 Ok(Vec::new())
@@ -205,6 +226,14 @@ impl Session {
                 Ok(Vec::new())
             }
         }
+    }
+
+    /// Sends what the aggregator may submit to the ledger for this worker.
+    fn offer(&mut self) -> anyhow::Result<()> {
+        if let (Some(offers), Some(ledger)) = (&self.offers, self.ledger) {
+            self.outbox.send(self.aggregator, Message::Offers(offers.sign(ledger)?));
+        }
+        Ok(())
     }
 
     async fn act(&mut self, actions: Vec<MemberAction>) -> anyhow::Result<()> {

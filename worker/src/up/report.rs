@@ -43,6 +43,9 @@ pub struct Report {
     pub checkpoint: Option<String>,
     /// Sample of generated text.
     pub sample: Option<String>,
+    /// What each worker contributed and earned, where the session pays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rewards: Option<rewards::report::Report>,
 }
 
 impl Report {
@@ -67,6 +70,7 @@ impl Report {
             timings_ms,
             checkpoint: None,
             sample: None,
+            rewards: None,
         }
     }
 
@@ -85,6 +89,10 @@ impl Report {
         self.write_exchange(&mut text);
         let _ = writeln!(text, "time        {}", shares(self.timings_ms));
         self.write_results(&mut text);
+        if let Some(rewards) = &self.rewards {
+            text.push('\n');
+            text.push_str(&rewards.to_text());
+        }
         text
     }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use aggregator::job::Job;
 use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
 
@@ -12,6 +13,7 @@ use super::create_directory;
 use super::supervisor::Role;
 use crate::cli::{DeviceArgs, UpArgs};
 use crate::exit::{WrongUse, wrong_use};
+use crate::ledger::node::Place;
 use crate::output::Listening;
 
 /// Where the aggregator of a swarm on one machine listens: nothing outside can connect.
@@ -30,6 +32,10 @@ pub struct Settings {
     pub workers: usize,
     /// Restarts of one process.
     pub failures_max: u32,
+    /// What all nodes agree on.
+    pub job: Job,
+    /// What the aggregator is told of the ledger.
+    pub ledger: Vec<OsString>,
     program: PathBuf,
     /// What the aggregator of a new run is told.
     new_run: Vec<OsString>,
@@ -62,8 +68,16 @@ impl Settings {
             device: arguments.device.clone(),
             workers,
             failures_max: arguments.max_failures,
+            job,
+            ledger: arguments.ledger.to_arguments(),
             program: std::env::current_exe().context("cannot find this program's own file")?,
         })
+    }
+
+    /// Whether `up` itself has to keep a ledger: something is to be paid and no other is named.
+    #[must_use]
+    pub fn embeds_ledger(&self) -> bool {
+        self.job.rewards.pool > 0 && self.ledger.is_empty()
     }
 
     /// How to start a process; a worker needs the invite of the aggregator, a restarted aggregator its addresses.
@@ -96,6 +110,7 @@ impl Settings {
         for address in addresses {
             line.extend(["--listen".into(), without_peer(&address).into()]);
         }
+        line.extend(self.ledger.iter().cloned());
         line.extend(device_arguments(&self.device));
         line
     }
@@ -108,6 +123,14 @@ impl Settings {
         line.extend(device_arguments(&DeviceArgs { threads: Some(threads), ..self.device.clone() }));
         line
     }
+}
+
+/// How the aggregator finds an embedded ledger.
+#[must_use]
+pub fn ledger_arguments(place: &Place) -> Vec<OsString> {
+    let Place { url, module, chain_id } = place;
+    let words = ["--ledger", url, "--ledger-module", module, "--ledger-chain-id", &chain_id.to_string()];
+    words.map(OsString::from).to_vec()
 }
 
 /// Job, text and start of a new run.

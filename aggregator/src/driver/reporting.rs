@@ -1,0 +1,243 @@
+//! What a session tells its ledger: who takes part, what is owed, what the run has reached, and at its end the payout.
+//!
+//! Invariants: nothing here waits for the ledger; a report is in the durable queue, and the settlement that it carries in the
+//! run directory, when a call returns; what was reported before a restart is handed in again and lands once.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use chain::{
+    Account, Anchor, Ceilings, Contribution, Home, Offer, OfferKind, ReportError, Reporter, SessionTerms, Status, Term,
+};
+use contract::Address;
+use protocol::message::{self, LedgerTerms};
+use protocol::{Hash, SessionId, WorkerId};
+use rewards::payout::Payout;
+use serde::{Deserialize, Serialize};
+use tokio_util::sync::CancellationToken;
+
+use super::opening::Place;
+use crate::events::{Event, Events, Warning};
+use crate::files;
+use crate::rounds_log::RoundCommitted;
+use crate::settlement::{Books, Settled};
+
+/// How long the end of a run waits for its reports to land.
+const LAND_DEADLINE: Duration = Duration::from_secs(30);
+
+/// The ledger of a session and who pays there.
+#[derive(Clone, Debug)]
+pub struct LedgerConfig {
+    /// Where it is.
+    pub home: Home,
+    /// The account that signs and pays; the aggregator's identity when absent.
+    pub account: Option<Account>,
+    /// What may be spent.
+    pub ceilings: Ceilings,
+}
+
+/// Where a run reports to, for the commands that come after it: `ledger/place.json`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerPlace {
+    /// The REST interface.
+    pub url: String,
+    /// The account that holds the contract.
+    pub module: String,
+    /// The number of the chain.
+    pub chain_id: u8,
+    /// The account that reports.
+    pub sponsor: String,
+    /// The session's number on the ledger.
+    pub session: u64,
+}
+
+impl LedgerPlace {
+    fn new(home: &Home, sponsor: Address, session: u64) -> Self {
+        let Home { url, chain_id, module } = home;
+        let (module, sponsor) = (module.to_string(), sponsor.to_string());
+        Self { url: url.clone(), module, chain_id: *chain_id, sponsor, session }
+    }
+}
+
+/// The books of the session and the queue to its ledger; either may be absent.
+pub(super) struct Reporting {
+    books: Option<Books>,
+    ledger: Option<(Reporter, Ceilings)>,
+    events: Events,
+}
+
+impl Reporting {
+    /// Opens books and queue.
+    pub(super) fn open(
+        place: &Place,
+        config: Option<&LedgerConfig>,
+        events: Events,
+        shutdown: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        if config.is_none() && place.job.rewards.pool == 0 {
+            return Ok(Self { books: None, ledger: None, events });
+        }
+        let books = Books::open(&place.run, &place.genesis, &place.job)?;
+        let ledger = config.map(|config| start(place, &books, config, shutdown)).transpose()?;
+        if ledger.is_none() {
+            let message = "there is a pool and no ledger: rewards are computed and not paid; name one with --ledger";
+            events.emit(Event::Warning(Warning { message: message.to_owned() }));
+        }
+        Ok(Self { books: Some(books), ledger, events })
+    }
+
+    /// Hands in what was settled before a restart, which may not have reached the queue.
+    pub(super) fn resume(&self, audit_head: Hash) -> anyhow::Result<()> {
+        self.books.iter().flat_map(Books::settled).try_for_each(|settled| self.report(settled, audit_head))
+    }
+
+    /// What a worker needs to sign transactions.
+    pub(super) fn terms(&self) -> Option<LedgerTerms> {
+        let terms = self.ledger.as_ref()?.0.terms();
+        Some(LedgerTerms { chain_id: terms.chain_id, module: terms.module.0, sponsor: terms.sponsor.0 })
+    }
+
+    /// Takes what a worker signed; anything else than its own registration and heartbeats is dropped.
+    pub(super) fn offered(&mut self, from: WorkerId, offers: Vec<message::Offer>) -> anyhow::Result<()> {
+        for message::Offer(bytes) in offers {
+            if let Err(why) = self.take(from, &bytes)? {
+                tracing::info!(%from, why, "a transaction for the ledger was refused");
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, from: WorkerId, bytes: &[u8]) -> anyhow::Result<Result<(), String>> {
+        let (Some((reporter, ceilings)), Some(books)) = (&self.ledger, &mut self.books) else {
+            return Ok(Err("the session reports to no ledger".to_owned()));
+        };
+        let offer = match Offer::decode(bytes, &reporter.terms(), ceilings, now_s()) {
+            Ok(offer) => offer,
+            Err(refused) => return Ok(Err(refused.to_string())),
+        };
+        if !is_of(&offer, from) {
+            return Ok(Err("it is no registration of this worker and no heartbeat".to_owned()));
+        }
+        if !books.link(from, offer.sender.0)? {
+            return Ok(Err(format!("{} is not the account that this worker began the session with", offer.sender)));
+        }
+        Ok(reporter.offer(bytes).map(drop).map_err(|refused| refused.to_string()))
+    }
+
+    /// Counts a committed round, and reports when a settlement is due.
+    pub(super) fn committed(&mut self, line: &RoundCommitted, audit_head: Hash) -> anyhow::Result<()> {
+        let Some(books) = &mut self.books else { return Ok(()) };
+        match books.committed(line)? {
+            Some(settled) => self.report(&settled, audit_head),
+            None => Ok(()),
+        }
+    }
+
+    /// Settles what remains, pays out, and waits a while for all of it to land.
+    pub(super) async fn finish(&mut self, audit_head: Hash) -> anyhow::Result<()> {
+        let Some(books) = &mut self.books else { return Ok(()) };
+        let (rest, payout) = books.finish()?;
+        let amounts = amounts(books, &payout);
+        if let Some(settled) = rest {
+            self.report(&settled, audit_head)?;
+        }
+        let Some((reporter, _)) = &self.ledger else { return Ok(()) };
+        self.taken(reporter.finish(amounts))?;
+        if !reporter.drained(LAND_DEADLINE).await {
+            let message = waiting(&reporter.status().borrow());
+            self.events.emit(Event::Warning(Warning { message }));
+        }
+        Ok(())
+    }
+
+    fn report(&self, settled: &Settled, audit_head: Hash) -> anyhow::Result<()> {
+        let Some((reporter, _)) = &self.ledger else { return Ok(()) };
+        let entries = settled.settlement.entries.iter().map(|entry| Contribution {
+            participant: Address(entry.address),
+            compute_time: entry.compute_time,
+            gradient_quality: entry.gradient_quality,
+            data_transmitted: entry.data_transmitted,
+            uptime_ratio: entry.uptime_ratio,
+        });
+        self.taken(reporter.settle(settled.settlement.settlement, entries.collect()))?;
+        let interval = &settled.interval;
+        self.taken(reporter.anchor(Anchor {
+            round: interval.round,
+            checkpoint_hash: interval.state_hash.parse::<Hash>()?.0,
+            manifest_root: interval.manifest_root()?.0,
+            audit_head: audit_head.0,
+            loss_micronats: interval.loss_micronats,
+            tokens: interval.tokens,
+            duration_ms: interval.duration_ms,
+        }))
+    }
+
+    /// A report that the queue does not take is said and no reason to stop training: the run directory has it all. A disk that
+    /// refuses is one.
+    fn taken(&self, result: Result<(), ReportError>) -> anyhow::Result<()> {
+        match result {
+            Err(ReportError::Untaken(why)) => {
+                let message = format!("the ledger is not told: {why}");
+                self.events.emit(Event::Warning(Warning { message }));
+                Ok(())
+            }
+            result => Ok(result?),
+        }
+    }
+}
+
+/// Starts the queue and says what the session is.
+fn start(
+    place: &Place,
+    books: &Books,
+    config: &LedgerConfig,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<(Reporter, Ceilings)> {
+    let account = config.account.clone().unwrap_or_else(|| Account::from_secret(&place.secret));
+    let sponsor = account.address();
+    let (session, folder) = (books.session_id(), place.run.ledger());
+    files::write_json(&place.run.ledger_place(), &LedgerPlace::new(&config.home, sponsor, session))?;
+    let reporter = Reporter::start(config.home.clone(), account, config.ceilings, &folder, shutdown.child_token())?;
+    let job_fingerprint = place.job.fingerprint()?;
+    reporter.open_session(SessionTerms { session_id: session, job_fingerprint, pool: place.job.rewards.pool })?;
+    reporter.term(first_term(&place.genesis.session, sponsor))?;
+    Ok((reporter, config.ceilings))
+}
+
+/// The first term needs no certificate: the session's id binds the aggregator that began it.
+fn first_term(session: &SessionId, aggregator: Address) -> Term {
+    Term { term: 1, aggregator, certificate_hash: *session.as_bytes() }
+}
+
+/// What is paid to whom; where nobody is paid anything, those who took part.
+fn amounts(books: &Books, payout: &Payout) -> BTreeMap<Address, u64> {
+    let paid: BTreeMap<Address, u64> = payout.amounts.iter().map(|of| (Address(of.address), of.amount)).collect();
+    if !paid.is_empty() {
+        return paid;
+    }
+    let entries = books.settled().iter().flat_map(|settled| &settled.settlement.entries);
+    entries.map(|entry| (Address(entry.address), 0)).collect()
+}
+
+/// Whether a worker may offer this: its own registration, or a heartbeat.
+fn is_of(offer: &Offer, worker: WorkerId) -> bool {
+    let id = worker.to_string();
+    match &offer.kind {
+        OfferKind::Registration(registration) => registration.node_id == id && registration.public_key == id,
+        OfferKind::Heartbeat => true,
+        OfferKind::ClaimReward { .. } | OfferKind::Claim { .. } => false,
+    }
+}
+
+/// What to say when the end of a run comes before its reports landed.
+fn waiting(status: &Status) -> String {
+    let why = status.last_error.as_ref().map(|error| format!(" ({error})")).unwrap_or_default();
+    let Status { waiting, .. } = status;
+    format!(
+        "{waiting} reports wait for the ledger{why}; they are kept: send them with `cotrain ledger flush --run-dir RUN`"
+    )
+}
+
+fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,47 @@
+//! `ledger flush`: sends what a run still has to report, after an outage that outlasted it.
+
+use std::time::Duration;
+
+use aggregator::run_directory::RunDirectory;
+use chain::{Account, Reporter};
+use tokio_util::sync::CancellationToken;
+
+use super::access::Access;
+use crate::cli::{LedgerFlushArgs, OutputFormat};
+use crate::output;
+
+/// Sends until nothing waits, the time is over or `stop` is cancelled.
+///
+/// # Errors
+/// When something still waits: the reason, and what would do.
+pub async fn run(arguments: LedgerFlushArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let run = RunDirectory::open(&arguments.run_dir)?;
+    let _lock = run.lock("aggregator")?;
+    let access = Access::open(&arguments.ledger, &run).await?;
+    let account = match arguments.ledger.account()? {
+        Some(account) => account,
+        None => Account::from_secret(&aggregator::files::read_secret(&run.state().join("identity.secret"))?),
+    };
+    let ceilings = arguments.ledger.ceilings();
+    let reporter = Reporter::start(access.home.clone(), account, ceilings, &run.ledger(), stop.child_token())?;
+    let within = Duration::from_secs(arguments.timeout_s);
+    let drained = tokio::select! {
+        drained = reporter.drained(within) => drained,
+        () = stop.cancelled() => false,
+    };
+    let status = reporter.status().borrow().clone();
+    access.end().await;
+    match arguments.output.output {
+        OutputFormat::Json => output::print_json(&Flushed { waiting: status.waiting, landed: status.landed })?,
+        OutputFormat::Text => output::print(&format!("{} reports landed, {} wait\n", status.landed, status.waiting))?,
+    }
+    let why = status.last_error.unwrap_or_else(|| "the time was over".to_owned());
+    anyhow::ensure!(drained, "{} reports still wait for the ledger: {why}", status.waiting);
+    Ok(())
+}
+
+#[derive(serde::Serialize)]
+struct Flushed {
+    waiting: usize,
+    landed: u64,
+}

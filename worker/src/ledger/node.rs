@@ -1,0 +1,85 @@
+//! An embedded ledger that this process serves, for as long as it lives.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
+use chain::Account;
+use contract::Address;
+use ledger::{Ledger, Options};
+use serde::Serialize;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How long a mint may take: one flush of the disk.
+const MINT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// A served ledger.
+pub struct Node {
+    ledger: Ledger,
+    address: SocketAddr,
+    stop: CancellationToken,
+    served: JoinHandle<()>,
+}
+
+/// Where a ledger is found: what a client needs besides a key.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// The REST interface.
+    pub url: String,
+    /// The account that holds the contract.
+    pub module: String,
+    /// The number of the chain.
+    pub chain_id: u8,
+}
+
+impl Node {
+    /// Opens the ledger in `folder`, or begins one there, and serves it.
+    ///
+    /// # Errors
+    /// When the folder holds another ledger or a damaged one, or the address is taken.
+    pub fn start(folder: &Path, options: Options, listen: SocketAddr) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let ledger = Ledger::open(folder, options)
+            .with_context(|| format!("the ledger in {} cannot be opened", folder.display()))?;
+        let (address, serving) = ledger::serve(ledger.clone(), listen, stop.clone())?;
+        Ok(Self { ledger, address, stop, served: tokio::spawn(serving) })
+    }
+
+    /// Where it is found.
+    pub fn place(&self) -> Place {
+        Place {
+            url: format!("http://{}/v1", self.address),
+            module: self.module().to_string(),
+            chain_id: self.ledger.options().chain_id,
+        }
+    }
+
+    /// The account that holds the contract.
+    pub fn module(&self) -> Address {
+        self.ledger.module()
+    }
+
+    /// The contract's admin.
+    pub fn admin(&self) -> Account {
+        Account::from_secret(&self.ledger.admin().private_key().to_bytes())
+    }
+
+    /// Gives so much gas, in octas, and so many units of the reward asset to an account.
+    ///
+    /// # Errors
+    /// When the ledger has stopped, or no more may exist.
+    pub async fn mint(&self, to: Address, gas: u64, reward: u64) -> anyhow::Result<()> {
+        let hash = self.ledger.mint(to, gas, reward)?;
+        self.ledger.wait(&hash, MINT_DEADLINE).await.context("the ledger did not answer in time")?;
+        Ok(())
+    }
+
+    /// Lets open requests finish.
+    pub async fn end(self) {
+        self.stop.cancel();
+        // A task that failed serves nothing any more.
+        let _ = self.served.await;
+    }
+}

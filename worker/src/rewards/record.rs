@@ -1,0 +1,94 @@
+//! What a run directory holds of a session's rewards.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use aggregator::files::{read_json, read_json_lines};
+use aggregator::genesis::Genesis;
+use aggregator::job::Job;
+use aggregator::rounds_log::RoundCommitted;
+use aggregator::run_directory::RunDirectory;
+use aggregator::settlement::{self, session_number};
+use anyhow::Context;
+use chain::Landed;
+use rewards::payout::Payout;
+use rewards::session::{Accounts, Address, Outcome, Round, Settlement, Terms};
+
+use crate::exit::wrong_use;
+
+/// The longest payout that is read: ten thousand accounts with their proofs take a tenth of it.
+const PAYOUT_BYTES_MAX: u64 = 256 << 20;
+
+/// The records of one run.
+pub struct Record {
+    /// The run.
+    pub run: RunDirectory,
+    /// Its fixed facts.
+    pub genesis: Genesis,
+    /// Its job.
+    pub job: Job,
+    /// What rewards depend on besides the rounds.
+    pub terms: Terms,
+    /// Which account is paid for which worker.
+    pub accounts: Accounts,
+    /// The committed rounds as the log has them.
+    pub lines: Vec<RoundCommitted>,
+    /// The same as the accounting takes them.
+    pub rounds: Vec<Round>,
+    /// What was settled.
+    pub settlements: Vec<Settlement>,
+    /// What is paid, once the session is over.
+    pub payout: Option<Payout>,
+    /// What landed on the ledger.
+    pub landed: Vec<Landed>,
+}
+
+impl Record {
+    /// Reads a run; nothing in it is changed.
+    ///
+    /// # Errors
+    /// Wrong use when there is no run; a file that is damaged.
+    pub fn read(directory: &Path) -> anyhow::Result<Self> {
+        let run = RunDirectory::at(directory);
+        let missing = || format!("{} holds no run", directory.display());
+        let genesis = Genesis::read(&run.genesis()).with_context(missing).map_err(wrong_use)?;
+        let job = Job::read(&run.job()).with_context(missing).map_err(wrong_use)?;
+        let terms = settlement::terms(&job, genesis.elements)?;
+        let lines: Vec<RoundCommitted> = lines_of(&run.rounds_log())?;
+        let rounds = lines.iter().map(settlement::round).collect::<Result<_, _>>()?;
+        let accounts = settlement::read_accounts(&run)?;
+        let settlements = lines_of(&run.settlements())?;
+        let payout = run.payout().is_file().then(|| read_json(&run.payout(), PAYOUT_BYTES_MAX)).transpose()?;
+        let landed = lines_of(&run.ledger().join("receipts.jsonl"))?;
+        Ok(Self { run, genesis, job, terms, accounts, lines, rounds, settlements, payout, landed })
+    }
+
+    /// The session's number on the ledger.
+    pub fn session_id(&self) -> u64 {
+        session_number(&self.genesis.session)
+    }
+
+    /// What follows from the rounds.
+    ///
+    /// # Errors
+    /// When they are not the log of a session.
+    pub fn outcome(&self) -> anyhow::Result<Outcome> {
+        Ok(Outcome::of_rounds(&self.terms, &self.accounts, &self.rounds)?)
+    }
+
+    /// The transaction by which each account was paid or may claim: that of the whole session.
+    pub fn transactions(&self, outcome: &Outcome) -> BTreeMap<Address, String> {
+        let paid = self.landed.iter().rev().find(|landed| is_payment(&landed.call));
+        let Some(hash) = paid.and_then(|paid| paid.hash) else { return BTreeMap::new() };
+        outcome.participants.iter().map(|participant| (participant.address, hash.to_string())).collect()
+    }
+}
+
+fn is_payment(call: &str) -> bool {
+    call == "distribute_rewards" || call == "publish_root"
+}
+
+/// The lines of a file that may not be there yet.
+fn lines_of<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
+    Ok(if path.exists() { read_json_lines(path)? } else { Vec::new() })
+}

@@ -1,0 +1,78 @@
+//! The ledger of a swarm on one machine: embedded, kept in the run directory, without any account to open.
+//!
+//! `up` serves it, so that it outlives a death of the aggregator; the aggregator reports to it as it would to any other.
+
+use std::net::SocketAddr;
+
+use aggregator::job::Job;
+use aggregator::run_directory::RunDirectory;
+use anyhow::Context;
+use chain::{Account, Call, Ceilings, Client, Home};
+use contract::Address;
+use ledger::Options;
+
+use crate::ledger::node::{Node, Place};
+
+/// Coins of gas for the aggregator, in octas: ten thousand coins, which no run uses up.
+const GAS: u64 = 1_000_000_000_000;
+
+/// A running ledger that the aggregator may report to.
+pub struct SwarmLedger {
+    node: Node,
+}
+
+impl SwarmLedger {
+    /// Starts the ledger of a run and makes the aggregator a reporter with the session's pool in hand.
+    ///
+    /// # Errors
+    /// When the ledger cannot be opened or refuses what its own admin asks.
+    pub async fn start(run: &RunDirectory, job: &Job, claim_delay_s: u64) -> anyhow::Result<Self> {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let node = Node::start(&run.ledger_node(), Options::default(), listen)?;
+        let aggregator = Account::from_secret(&identity(run)?).address();
+        let swarm = Self { node };
+        swarm.prepare(aggregator, job, claim_delay_s).await.context("the ledger of this swarm cannot be set up")?;
+        Ok(swarm)
+    }
+
+    /// Where it is found.
+    pub fn place(&self) -> Place {
+        self.node.place()
+    }
+
+    /// Lets open requests finish.
+    pub async fn end(self) {
+        self.node.end().await;
+    }
+
+    /// What a resumed run finds done already is left alone.
+    async fn prepare(&self, aggregator: Address, job: &Job, claim_delay_s: u64) -> anyhow::Result<()> {
+        let Place { url, chain_id, .. } = self.place();
+        let home = Home { url, chain_id, module: self.node.module() };
+        let client = Client::connect(home, Ceilings::default()).await?;
+        if client.is_reporter(aggregator).await? {
+            return Ok(());
+        }
+        let section = &job.rewards;
+        let rules = Call::ConfigureRewards {
+            base_percentage: section.base_percentage,
+            bonus_percentage: section.bonus_percentage,
+            quality_threshold: section.quality_threshold,
+        };
+        let admin = self.node.admin();
+        self.node.mint(aggregator, GAS, section.pool).await?;
+        let delay = Call::SetClaimDelay { claim_delay_s };
+        for call in [rules, delay, Call::SetReporter { reporter: aggregator, allowed: true }] {
+            let receipt = client.submit(&admin, &call).await?;
+            anyhow::ensure!(receipt.success, "{} was refused: {}", call.function(), receipt.vm_status);
+        }
+        Ok(())
+    }
+}
+
+/// The aggregator's secret key, made here when the aggregator has not run yet.
+fn identity(run: &RunDirectory) -> anyhow::Result<[u8; 32]> {
+    let mut fresh = [0; 32];
+    getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("no random bytes for a key: {error}"))?;
+    Ok(run.secret("identity", || fresh)?)
+}
