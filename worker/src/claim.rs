@@ -1,20 +1,43 @@
-//! `claim`: pays out to a worker's account what it earned in a run.
+//! `claim`: pays out to a worker's account what it earned in a session.
+//!
+//! What the worker's directory and the ledger know is enough where the contract itself split the pool; where a root was
+//! published, the proof comes from the run's `payout.json`, which whoever led the run hands out.
 
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use aggregator::files::{self, read_json};
+use aggregator::run_directory::RunDirectory;
+use aggregator::settlement::session_number;
 use anyhow::Context;
-use chain::{Account, Call, Client, Receipt};
+use chain::{Account, Call, Client, Offer, OfferTerms, Receipt, sign_claim, sign_claim_reward};
 use contract::Address;
+use protocol::SessionId;
+use protocol::message::LedgerTerms;
 use rewards::hex;
-use serde::Serialize;
+use rewards::payout::Payout;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::{ClaimArgs, OutputFormat};
-use crate::exit::WrongUse;
+use crate::exit::{WrongUse, wrong_use};
 use crate::ledger::access::Access;
 use crate::output;
-use crate::rewards::record::Record;
+use crate::rewards::record::PAYOUT_BYTES_MAX;
 use crate::wallet;
 
 /// Coins for the fee that an embedded ledger gives to who has none, in octas.
 const GAS: u64 = 100_000_000;
+/// The longest file of a session.
+const SESSION_BYTES_MAX: u64 = 64 << 10;
+
+/// The session that a worker took part in, as its directory keeps it: `ledger.json`.
+#[derive(Serialize, Deserialize)]
+struct KeptSession {
+    /// The session's number on the ledger, as text: JSON's numbers are not safe with 64 bits.
+    session: String,
+    chain_id: u8,
+    module: String,
+}
 
 /// What was paid, for people and programs.
 #[derive(Serialize)]
@@ -24,17 +47,32 @@ struct Claimed {
     tx: String,
 }
 
+/// Remembers which session on which ledger a worker takes part in.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn keep_session(directory: &Path, session: &SessionId, terms: &LedgerTerms) -> anyhow::Result<()> {
+    let session = session_number(session).to_string();
+    let kept = KeptSession { session, chain_id: terms.chain_id, module: hex::prefixed(&terms.module) };
+    Ok(files::write_json(&kept_session(directory), &kept)?)
+}
+
 /// Claims and prints what was paid.
 ///
 /// # Errors
 /// Wrong use where nothing was earned; what the ledger refuses, such as a claim before its delay has passed.
 pub async fn run(arguments: ClaimArgs) -> anyhow::Result<()> {
-    let record = Record::read(&arguments.run_dir)?;
-    let identity = aggregator::files::read_secret(&arguments.directory.join("identity.secret"))
-        .with_context(|| format!("{} is no worker's directory", arguments.directory.display()))?;
+    let shown = arguments.directory.display();
+    let identity = files::read_secret(&arguments.directory.join("identity.secret"))
+        .with_context(|| format!("{shown} is no worker's directory"))
+        .map_err(wrong_use)?;
+    let kept: KeptSession = read_json(&kept_session(&arguments.directory), SESSION_BYTES_MAX)
+        .with_context(|| format!("the worker in {shown} took part in no session with a ledger"))
+        .map_err(wrong_use)?;
+    let session_id = kept.session.parse().context("the worker's ledger.json holds no session")?;
     let account = wallet::account(&arguments.directory, &identity)?;
-    let access = Access::open(&arguments.ledger, &record.run).await?;
-    let result = claim(&arguments, &record, &account, &access).await;
+    let access = open(&arguments, &kept).await?;
+    let result = claim(&arguments, session_id, &account, &access).await;
     access.end().await;
     let (amount, receipt) = result?;
     let claimed = Claimed { address: account.address().to_string(), amount, tx: receipt.hash.to_string() };
@@ -47,9 +85,25 @@ pub async fn run(arguments: ClaimArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The ledger of the run on this machine, or the one that is named; its contract is that of the worker's session.
+async fn open(arguments: &ClaimArgs, kept: &KeptSession) -> anyhow::Result<Access> {
+    let mut ledger = arguments.ledger.clone();
+    if ledger.url.is_some() {
+        ledger.ledger_module = Some(kept.module.clone());
+        ledger.ledger_chain_id = kept.chain_id;
+    }
+    match &arguments.run_dir {
+        Some(run) => Access::open(&ledger, &RunDirectory::at(run)).await,
+        None if ledger.url.is_some() => Access::open(&ledger, &RunDirectory::at(Path::new(""))).await,
+        None => {
+            Err(WrongUse("name the session's ledger with --ledger URL, or its run with --run-dir RUN".into()).into())
+        }
+    }
+}
+
 async fn claim(
     arguments: &ClaimArgs,
-    record: &Record,
+    session_id: u64,
     account: &Account,
     access: &Access,
 ) -> anyhow::Result<(u64, Receipt)> {
@@ -57,27 +111,63 @@ async fn claim(
     if let Some(node) = &access.node {
         node.mint(account.address(), GAS, 0).await?;
     }
-    let (amount, call) = due(&client, record, account.address()).await?;
-    let receipt = client.submit(account, &call).await?;
+    let (amount, call) = due(&client, arguments, session_id, account.address()).await?;
+    let receipt = match arguments.ledger.account()? {
+        Some(sponsor) => sponsored(&client, account, &sponsor, &call).await?,
+        None => client.submit(account, &call).await?,
+    };
     anyhow::ensure!(receipt.success, "the ledger refused the claim: {}", receipt.vm_status);
     Ok((amount, receipt))
 }
 
 /// What an account may claim: an earning of the session, or its leaf of the session's root.
-async fn due(client: &Client, record: &Record, address: Address) -> anyhow::Result<(u64, Call)> {
-    let session_id = record.session_id();
+async fn due(client: &Client, arguments: &ClaimArgs, session_id: u64, address: Address) -> anyhow::Result<(u64, Call)> {
     let earning = client.earning(session_id, address).await?;
     if earning.claimed {
-        let message = format!("{address} was paid {} units before", earning.amount);
-        return Err(WrongUse(message).into());
+        return Err(WrongUse(format!("{address} was paid {} units before", earning.amount)).into());
     }
     if earning.amount > 0 {
         return Ok((earning.amount, Call::ClaimReward { session_id }));
     }
-    let amounts = record.payout.iter().flat_map(|payout| &payout.amounts);
-    let own = amounts.into_iter().find(|amount| amount.address == address.0);
-    let own = own.with_context(|| format!("nothing was earned by {} in this run", hex::prefixed(&address.0)))?;
     let before = client.claimed(session_id, address).await?;
-    let call = Call::Claim { session_id, cumulative: own.amount, proof: own.proof.clone() };
-    Ok((own.amount.saturating_sub(before), call))
+    let payout = payout(arguments)?.filter(|payout| payout.session_id == session_id);
+    let amounts = payout.iter().flat_map(|payout| &payout.amounts);
+    let own = amounts.into_iter().find(|amount| amount.address == address.0);
+    let Some(own) = own else {
+        let message = format!(
+            "the ledger holds nothing for {address} in session {session_id}; where the session is paid by a root, give its payout.json with --payout"
+        );
+        return Err(WrongUse(message).into());
+    };
+    if before >= own.amount {
+        return Err(WrongUse(format!("{address} was paid {before} units before")).into());
+    }
+    Ok((own.amount - before, Call::Claim { session_id, cumulative: own.amount, proof: own.proof.clone() }))
+}
+
+fn payout(arguments: &ClaimArgs) -> anyhow::Result<Option<Payout>> {
+    let in_run = arguments.run_dir.as_ref().map(|run| RunDirectory::at(run).payout()).filter(|path| path.is_file());
+    let path = arguments.payout.clone().or(in_run);
+    Ok(path.map(|path| read_json(&path, PAYOUT_BYTES_MAX)).transpose()?)
+}
+
+/// The account signs and another one pays the fee.
+async fn sponsored(client: &Client, account: &Account, sponsor: &Account, call: &Call) -> anyhow::Result<Receipt> {
+    let (home, sponsor_address) = (client.home(), sponsor.address());
+    let terms = OfferTerms { chain_id: home.chain_id, module: home.module, sponsor: sponsor_address };
+    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let nonce = getrandom::u64().map_err(|error| anyhow::anyhow!("no random bytes for a nonce: {error}"))?;
+    let bytes = match call {
+        Call::Claim { session_id, cumulative, proof } => {
+            sign_claim(&terms, account, now_s, nonce, (*session_id, *cumulative, proof.clone()))?
+        }
+        Call::ClaimReward { session_id } => sign_claim_reward(&terms, account, now_s, nonce, *session_id)?,
+        other => anyhow::bail!("{} is no claim", other.function()),
+    };
+    let offer = Offer::decode(&bytes, &terms, &client.ceilings(), now_s)?;
+    Ok(client.send_and_wait(&offer.co_sign(sponsor)?).await?)
+}
+
+fn kept_session(directory: &Path) -> PathBuf {
+    directory.join("ledger.json")
 }

@@ -82,6 +82,9 @@ async fn take_part(
     let compute = ComputeThread::spawn("compute", started.learner)?;
     let session =
         Session::new(started.member, started.records, kept, config, hello, network, compute, events, started.limit);
+    if let Some(terms) = welcome.ledger {
+        crate::claim::keep_session(&config.directory, &welcome.session, &terms)?;
+    }
     let session = session.with_ledger(offers, welcome.ledger);
     session.run(inbox, shutdown).await
 }

@@ -11,7 +11,7 @@ use super::OutputArgs;
 #[derive(Args, Clone, Debug, Default)]
 pub struct LedgerArgs {
     /// Address of the ledger's REST interface, as http://127.0.0.1:8090 or https://…/v1.
-    #[arg(long = "ledger", env = "COTRAIN_LEDGER", value_name = "URL", requires = "ledger_module")]
+    #[arg(long = "ledger", env = "COTRAIN_LEDGER", value_name = "URL")]
     pub url: Option<String>,
     /// Address of the account that holds the contract.
     #[arg(long, env = "COTRAIN_LEDGER_MODULE", value_name = "ADDRESS", id = "ledger_module")]
@@ -162,13 +162,16 @@ pub struct WalletShowArgs {
 /// Arguments of `claim`.
 #[derive(Args, Clone, Debug)]
 pub struct ClaimArgs {
-    /// The run, with the proof of what was earned in it.
-    #[arg(long, value_name = "RUN")]
-    pub run_dir: PathBuf,
     /// The worker's directory, with its key or its linked wallet.
     #[arg(long, env = "COTRAIN_WORKER_DIR", value_name = "DIR")]
     pub directory: PathBuf,
-    /// The ledger, where it is not the one that the run reported to.
+    /// The run, where it lies on this machine: its ledger, and the proof of what was earned in it.
+    #[arg(long, value_name = "RUN")]
+    pub run_dir: Option<PathBuf>,
+    /// The run's `ledger/payout.json`, from whoever led it: the proof where a session is paid by a root.
+    #[arg(long, value_name = "FILE", conflicts_with = "run_dir")]
+    pub payout: Option<PathBuf>,
+    /// The ledger, where it is not the one that the run on this machine reported to; a key given here pays the fee.
     #[command(flatten)]
     pub ledger: LedgerArgs,
     /// The form of the output.

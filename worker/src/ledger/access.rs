@@ -42,7 +42,11 @@ impl LedgerArgs {
 
     /// The ledger that was named.
     fn home(&self) -> anyhow::Result<Option<Home>> {
-        let (Some(url), Some(module)) = (&self.url, &self.ledger_module) else { return Ok(None) };
+        let Some(url) = &self.url else { return Ok(None) };
+        let Some(module) = &self.ledger_module else {
+            let message = "--ledger needs the contract's address: --ledger-module ADDRESS, or COTRAIN_LEDGER_MODULE";
+            return Err(WrongUse(message.to_owned()).into());
+        };
         let module = address(module).map_err(wrong_use)?;
         Ok(Some(Home { url: url.clone(), chain_id: self.ledger_chain_id, module }))
     }

@@ -17,7 +17,7 @@ use rewards::session::{Accounts, Address, Outcome, Round, Settlement, Terms};
 use crate::exit::wrong_use;
 
 /// The longest payout that is read: ten thousand accounts with their proofs take a tenth of it.
-const PAYOUT_BYTES_MAX: u64 = 256 << 20;
+pub const PAYOUT_BYTES_MAX: u64 = 256 << 20;
 
 /// The records of one run.
 pub struct Record {

@@ -57,6 +57,8 @@ impl Settings {
             None => RunDirectory::create(&new_run_directory(arguments.run.run_dir.as_deref())?)?,
         };
         let workers = job.round.workers_min;
+        // What is wrong with it is said here, and not by the aggregator's death.
+        arguments.ledger.config()?;
         // The aggregator holds a model too.
         aggregator::check_memory(&job, workers + 1)?;
         for ordinal in 0..workers {
