@@ -82,18 +82,11 @@ impl World {
             }
             let args: Vec<_> = signed.call().arguments.iter().map(Value::bcs).collect();
             let done = self.state.execute(signed.function(), &args, signed.sender(), self.now_s());
-            let abort = if let Err(CallError::Abort(abort)) = &done { Some(*abort) } else { None };
-            let receipt = Receipt {
-                hash: signed.hash(),
-                version: self.landed.len() as u64,
-                gas_used: 1,
-                gas_unit_price: 100,
-                success: done.is_ok(),
-                abort,
-                vm_status: String::new(),
-                events: Vec::new(),
-                timestamp_s: self.now_s(),
-            };
+            let done = done.map(drop).map_err(|error| match error {
+                CallError::Abort(abort) => abort,
+                other => panic!("{other}"),
+            });
+            let receipt = receipt(&signed, done);
             self.landed.insert(signed.hash(), receipt);
         }
     }
@@ -233,6 +226,10 @@ impl Life {
             Step::LookUp(signed) if fault == Fault::OtherNode => {
                 Answer::Found(Ok(Found::Absent { chain_s: signed.expires_s() + 1 }))
             }
+            // A node that makes things up.
+            Step::LookUp(signed) if fault == Fault::Invented => {
+                Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Ok(()))))))
+            }
             Step::LookUp(signed) => Answer::Found(Ok(world.find(&signed))),
             Step::Look if before => Answer::Seen(Err(lost())),
             Step::Look => Answer::Seen(Ok(world.look())),
@@ -254,6 +251,21 @@ enum Fault {
     BeforeIt,
     AfterIt,
     OtherNode,
+    Invented,
+}
+
+fn receipt(signed: &Signed, done: Result<(), Abort>) -> Receipt {
+    Receipt {
+        hash: signed.hash(),
+        version: 1,
+        gas_used: 1,
+        gas_unit_price: 100,
+        success: done.is_ok(),
+        abort: done.err(),
+        vm_status: String::new(),
+        events: Vec::new(),
+        timestamp_s: 1,
+    }
 }
 
 fn queue(log: &[Record]) -> Queue {
@@ -336,6 +348,7 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8) 
         8 => life.step(world, Fault::BeforeIt),
         9 => life.step(world, Fault::AfterIt),
         10 => life.step(world, Fault::OtherNode),
+        11 => life.step(world, Fault::Invented),
         _ => life.step(world, Fault::None),
     }
 }
