@@ -24,6 +24,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+mod advice;
 mod driver;
 mod durable;
 mod offers;
@@ -36,6 +37,9 @@ mod verdict;
 pub use durable::Untaken;
 pub use status::{Landed, Pace, Status};
 pub use store::StoreError;
+
+/// How many calls of workers are sponsored between two reports, so that neither stops the other.
+const OFFERS_BETWEEN: u32 = 64;
 
 /// A run's way to report; clones share it.
 #[derive(Clone)]
@@ -58,6 +62,8 @@ struct Shared {
     offers: Offers,
     /// Until when no call of a worker is tried, since the ledger is away.
     offers_retry_ms: u64,
+    /// How many calls of workers may still go before the next report.
+    offers_left: u32,
     sponsored: u64,
     gas_balance: Option<u64>,
 }
@@ -169,8 +175,8 @@ impl Reporter {
         store.complete_receipts(&durable.landed)?;
         let queue = Queue::new(durable, pace);
         let status = watch::Sender::new(queue.status());
-        let shared =
-            Shared { queue, store, offers: Offers::default(), offers_retry_ms: 0, sponsored: 0, gas_balance: None };
+        let (offers, offers_left) = (Offers::default(), OFFERS_BETWEEN);
+        let shared = Shared { queue, store, offers, offers_retry_ms: 0, offers_left, sponsored: 0, gas_balance: None };
         let (shared, changed, start) = (Mutex::new(shared), Notify::new(), Instant::now());
         let stopped = CancellationToken::new();
         let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });

@@ -50,6 +50,8 @@ impl Dice {
 /// A ledger: the contract, what waits and what landed.
 struct World {
     state: State,
+    /// What was sent and has not arrived.
+    wire: Vec<Signed>,
     pool: Vec<Signed>,
     landed: HashMap<TransactionHash, Receipt>,
     now_ms: u64,
@@ -62,7 +64,7 @@ impl World {
         state.mint(account().address(), POOL).unwrap();
         let args = [Value::from(account().address()).bcs(), Value::from(true).bcs()];
         state.execute("set_reporter", &args, ADMIN, START_S).unwrap();
-        World { state, pool: Vec::new(), landed: HashMap::new(), now_ms: 0, nonce: 0 }
+        World { state, wire: Vec::new(), pool: Vec::new(), landed: HashMap::new(), now_ms: 0, nonce: 0 }
     }
 
     fn now_s(&self) -> u64 {
@@ -82,18 +84,11 @@ impl World {
             }
             let args: Vec<_> = signed.call().arguments.iter().map(Value::bcs).collect();
             let done = self.state.execute(signed.function(), &args, signed.sender(), self.now_s());
-            let abort = if let Err(CallError::Abort(abort)) = &done { Some(*abort) } else { None };
-            let receipt = Receipt {
-                hash: signed.hash(),
-                version: self.landed.len() as u64,
-                gas_used: 1,
-                gas_unit_price: 100,
-                success: done.is_ok(),
-                abort,
-                vm_status: String::new(),
-                events: Vec::new(),
-                timestamp_s: self.now_s(),
-            };
+            let done = done.map(drop).map_err(|error| match error {
+                CallError::Abort(abort) => abort,
+                other => panic!("{other}"),
+            });
+            let receipt = receipt(&signed, done);
             self.landed.insert(signed.hash(), receipt);
         }
     }
@@ -220,10 +215,15 @@ impl Life {
             }
             Step::Record(record) => return self.keep(record),
             Step::Check(of) if before => Answer::Checked(of, Err(lost())),
+            Step::Check(of) if fault == Fault::Invented => Answer::Checked(of, Ok(true)),
             Step::Check(of) => Answer::Checked(of, Ok(world.view("get_p2p_node", &[of.into()]).is_some())),
             Step::Prepare(_) if before => Answer::Prepared(Err(lost())),
             Step::Prepare(call) => Answer::Prepared(world.prepare(&call)),
             Step::Send(_) if before => Answer::Sent(Err(lost())),
+            Step::Send(signed) if fault == Fault::Late => {
+                world.wire.push(signed);
+                Answer::Sent(Err(lost()))
+            }
             Step::Send(signed) => {
                 world.pool.push(signed);
                 Answer::Sent(if fault == Fault::AfterIt { Err(lost()) } else { Ok(()) })
@@ -232,6 +232,10 @@ impl Life {
             // A node that never saw the transaction and whose clock is ahead.
             Step::LookUp(signed) if fault == Fault::OtherNode => {
                 Answer::Found(Ok(Found::Absent { chain_s: signed.expires_s() + 1 }))
+            }
+            // A node that makes things up.
+            Step::LookUp(signed) if fault == Fault::Invented => {
+                Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Ok(()))))))
             }
             Step::LookUp(signed) => Answer::Found(Ok(world.find(&signed))),
             Step::Look if before => Answer::Seen(Err(lost())),
@@ -253,7 +257,23 @@ enum Fault {
     None,
     BeforeIt,
     AfterIt,
+    Late,
     OtherNode,
+    Invented,
+}
+
+fn receipt(signed: &Signed, done: Result<(), Abort>) -> Receipt {
+    Receipt {
+        hash: signed.hash(),
+        version: 1,
+        gas_used: 1,
+        gas_unit_price: 100,
+        success: done.is_ok(),
+        abort: done.err(),
+        vm_status: String::new(),
+        events: Vec::new(),
+        timestamp_s: 1,
+    }
 }
 
 fn queue(log: &[Record]) -> Queue {
@@ -283,7 +303,7 @@ fn anchor(round: u64) -> Anchor {
 }
 
 /// A run of some settlements, with whatever the dice say, then a calm in which everything must come to its end.
-fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
+fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
     let mut dice = Dice(seed | 1);
     let (mut world, mut life) = (World::new(), Life::new());
     let mut expected: BTreeMap<Address, (u64, u64)> = BTreeMap::new();
@@ -306,7 +326,7 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
             life.report(Report::Term(Term { term: settlement, aggregator: account().address(), certificate_hash }));
         }
         for _ in 0..dice.roll(40) {
-            storm(&mut dice, &mut world, &mut life, participants - never);
+            storm(&mut dice, &mut world, &mut life, participants - never, honest);
         }
     }
     let amounts: BTreeMap<_, _> = expected.keys().map(|of| (*of, POOL / 100)).collect();
@@ -315,6 +335,7 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
         (0..participants).for_each(|of| world.register(participant(of)));
     }
     life.report(Report::Finish { amounts: amounts.clone() });
+    world.pool.append(&mut world.wire);
     for _ in 0..2_000 {
         if life.is_drained() {
             break;
@@ -324,10 +345,13 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
     }
     assert!(life.is_drained(), "{:?}", life.queue.status());
     check(&life, &world, &expected);
+    // With nodes that do not lie, nothing is ever paid for in vain.
+    let failed = world.landed.values().filter(|receipt| !receipt.success).count();
+    assert!(!honest || failed == 0, "{failed} failed");
 }
 
-fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8) {
-    match dice.roll(20) {
+fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, honest: bool) {
+    match dice.roll(24) {
         0 => life.crash(),
         1 => world.now_ms += 60_000,
         2..=3 => world.now_ms += dice.roll(5_000),
@@ -335,7 +359,10 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8) 
         7 if register_max > 0 => world.register(participant(dice.roll(register_max.into()) as u8)),
         8 => life.step(world, Fault::BeforeIt),
         9 => life.step(world, Fault::AfterIt),
-        10 => life.step(world, Fault::OtherNode),
+        10 if !honest => life.step(world, Fault::OtherNode),
+        11 if !honest => life.step(world, Fault::Invented),
+        12..=13 => life.step(world, Fault::Late),
+        14 => world.pool.append(&mut world.wire),
         _ => life.step(world, Fault::None),
     }
 }
@@ -374,8 +401,9 @@ proptest! {
         settlements in 1_u64..8,
         participants in 1_u8..6,
         never in 0_u8..3,
+        honest: bool,
     ) {
-        run(seed, settlements, participants, never.min(participants));
+        run(seed, settlements, participants, never.min(participants), honest);
     }
 }
 
@@ -454,4 +482,50 @@ fn another_runs_session_is_not_taken_for_ours() {
     let status = life.queue.status();
     assert!(status.blocked && status.waiting == 1 && status.landed == 0, "{status:?}");
     assert!(status.last_error.unwrap().contains("choose another number"));
+}
+
+#[test]
+fn another_runs_settlement_is_not_taken_for_ours() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    // A second aggregator with the same key reports first.
+    let entries = vec![contribution(0, 99)];
+    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let signed = world.prepare(&theirs).unwrap();
+    world.pool.push(signed);
+    world.commit();
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    for _ in 0..50 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    let status = life.queue.status();
+    assert!(status.blocked && status.waiting == 1 && status.landed == 1, "{status:?}");
+    assert!(status.last_error.unwrap().contains("reported by another run"));
+}
+
+#[test]
+fn many_who_never_register_do_not_stop_the_reports() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    let many = (0..200_u64).map(|n| Address([n.to_le_bytes(); 4].concat().try_into().unwrap()));
+    let mut entries: Vec<_> = many.map(|of| Contribution { participant: of, ..contribution(0, 1) }).collect();
+    entries.push(contribution(0, 1));
+    for settlement in 1..=5 {
+        life.report(Report::Settle { settlement, entries: entries.clone() });
+    }
+    for _ in 0..700 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+        // So slow that each is to be asked for again before all have been.
+        world.now_ms += 500;
+    }
+    let status = life.queue.status();
+    assert_eq!((status.waiting, status.landed, status.held), (0, 6, 1_000));
 }
