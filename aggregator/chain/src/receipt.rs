@@ -52,9 +52,12 @@ enum Of {
 
 use Of::{Argument, Length, Sender};
 
+/// A call, its last event and fields of that event.
+type End = (&'static str, &'static str, &'static [(&'static str, Of)]);
+
 /// The event that each call ends with, and those of its fields that are known before it runs.
 #[rustfmt::skip]
-const ENDS: [(&str, &str, &[(&str, Of)]); 22] = [
+const ENDS: [End; 22] = [
     ("set_paused", "Paused", &[("paused", Argument(0))]),
     ("propose_admin", "AdminProposed", &[("new_admin", Argument(0))]),
     ("accept_admin", "AdminChanged", &[("admin", Sender)]),
@@ -98,15 +101,15 @@ pub(crate) fn read(signed: &Signed, target: Target, json: &Json) -> Result<Optio
         hash: signed.hash(),
         version: check.number("version")?,
         gas_used: check.number("gas_used")?,
-        gas_unit_price: signed.transaction.raw_txn.gas_unit_price,
+        gas_unit_price: signed.raw().gas_unit_price,
         success,
         abort: abort(vm_status, &target.module),
         vm_status: excerpt(vm_status),
         events: check.events()?,
         timestamp_s: check.number("timestamp")? / 1_000_000,
     };
-    if receipt.gas_used > signed.transaction.raw_txn.max_gas_amount {
-        let limit = signed.transaction.raw_txn.max_gas_amount;
+    if receipt.gas_used > signed.raw().max_gas_amount {
+        let limit = signed.raw().max_gas_amount;
         return Err(check.lie("gas_used", &format!("at most {limit}"), &receipt.gas_used.to_string()).into());
     }
     if success {
@@ -153,7 +156,7 @@ impl Check<'_> {
     /// The hash, the sender and the call, the limits and what keeps it from landing twice.
     fn identity(&self) -> Result<(), ClientError> {
         check_hash(self.signed.hash(), &self.json["hash"])?;
-        let raw = &self.signed.transaction.raw_txn;
+        let raw = self.signed.raw();
         self.value("sender", &Type::Address, &self.signed.sender().into(), &self.json["sender"])?;
         let limits = [
             ("max_gas_amount", raw.max_gas_amount),

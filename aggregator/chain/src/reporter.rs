@@ -37,6 +37,9 @@ pub use durable::Untaken;
 pub use status::{Landed, Pace, Status};
 pub use store::StoreError;
 
+/// How many calls of workers are sponsored between two reports, so that neither stops the other.
+const OFFERS_BETWEEN: u32 = 64;
+
 /// A run's way to report; clones share it.
 #[derive(Clone)]
 pub struct Reporter(Arc<Inner>);
@@ -49,6 +52,7 @@ struct Inner {
     shared: Mutex<Shared>,
     changed: Notify,
     status: watch::Sender<Status>,
+    stopped: CancellationToken,
 }
 
 struct Shared {
@@ -57,6 +61,8 @@ struct Shared {
     offers: Offers,
     /// Until when no call of a worker is tried, since the ledger is away.
     offers_retry_ms: u64,
+    /// How many calls of workers may still go before the next report.
+    offers_left: u32,
     sponsored: u64,
     gas_balance: Option<u64>,
 }
@@ -168,11 +174,16 @@ impl Reporter {
         store.complete_receipts(&durable.landed)?;
         let queue = Queue::new(durable, pace);
         let status = watch::Sender::new(queue.status());
-        let shared =
-            Shared { queue, store, offers: Offers::default(), offers_retry_ms: 0, sponsored: 0, gas_balance: None };
+        let (offers, offers_left) = (Offers::default(), OFFERS_BETWEEN);
+        let shared = Shared { queue, store, offers, offers_retry_ms: 0, offers_left, sponsored: 0, gas_balance: None };
         let (shared, changed, start) = (Mutex::new(shared), Notify::new(), Instant::now());
-        let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status });
-        tokio::spawn(Driver { inner: inner.clone(), client, account }.run(shutdown));
+        let stopped = CancellationToken::new();
+        let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
+        let driver = Driver { inner: inner.clone(), client, account };
+        tokio::spawn(async move {
+            driver.run(shutdown).await;
+            stopped.cancel();
+        });
         Ok(Reporter(inner))
     }
 
@@ -230,6 +241,11 @@ impl Reporter {
     /// Every report that landed, in order, in all runs of this folder.
     pub fn receipts(&self) -> Vec<Landed> {
         self.0.lock().queue.durable().landed.clone()
+    }
+
+    /// Waits until the reporter has stopped after a shutdown. Then, once every clone is gone, the folder can be opened again.
+    pub async fn stopped(&self) {
+        self.0.stopped.cancelled().await;
     }
 
     /// Waits until nothing waits or is held back any more, at most so long; whether it came to that.

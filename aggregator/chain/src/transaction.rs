@@ -15,6 +15,7 @@ use contract::{Address, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// The contract's module.
 pub(crate) const MODULE: &str = "training_rewards";
@@ -72,10 +73,13 @@ pub(crate) struct Limits {
     pub(crate) nonce: u64,
 }
 
-/// A signed transaction. Sending it again is harmless: it lands once.
+/// A signed transaction; clones share it. Sending it again is harmless: it lands once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Signed {
-    pub(crate) transaction: SignedTransaction,
+pub struct Signed(Arc<Inner>);
+
+#[derive(Debug, PartialEq, Eq)]
+struct Inner {
+    transaction: SignedTransaction,
     bytes: Vec<u8>,
     hash: TransactionHash,
     call: Parts,
@@ -100,7 +104,7 @@ impl Signed {
         let bytes = transaction.to_bcs().map_err(encode)?;
         let hash = TransactionHash(transaction.hash().map_err(encode)?.to_bytes());
         let call = parts(&transaction.raw_txn, target)?;
-        Ok(Signed { transaction, bytes, hash, call })
+        Ok(Signed(Arc::new(Inner { transaction, bytes, hash, call })))
     }
 
     /// Reads a transaction of our own from where it was kept.
@@ -111,31 +115,35 @@ impl Signed {
 
     /// As it is sent.
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.0.bytes
     }
 
     /// Its hash.
     pub fn hash(&self) -> TransactionHash {
-        self.hash
+        self.0.hash
     }
 
     /// Whose call it is.
     pub fn sender(&self) -> Address {
-        Address(self.transaction.raw_txn.sender.to_bytes())
+        Address(self.raw().sender.to_bytes())
     }
 
     /// From when on it can no longer land, in seconds of the chain's time.
     pub fn expires_s(&self) -> u64 {
-        self.transaction.raw_txn.expiration_timestamp_secs
+        self.raw().expiration_timestamp_secs
     }
 
     /// The name of the entry function.
     pub fn function(&self) -> &'static str {
-        self.call.function.name
+        self.0.call.function.name
     }
 
     pub(crate) fn call(&self) -> &Parts {
-        &self.call
+        &self.0.call
+    }
+
+    pub(crate) fn raw(&self) -> &RawTransaction {
+        &self.0.transaction.raw_txn
     }
 }
 

@@ -50,21 +50,33 @@ impl Driver {
         }
     }
 
+    /// Workers' calls go first where no report is on its way, since entries may wait for a registration.
     fn next(&self) -> Next {
         let (now_ms, now_s) = (self.inner.now_ms(), super::now_s());
         let mut shared = self.inner.lock();
-        let Shared { queue, offers, offers_retry_ms, .. } = &mut *shared;
+        let Shared { queue, offers, offers_retry_ms, offers_left, .. } = &mut *shared;
         let every_ms = self.inner.pace.heartbeat_every_s.saturating_mul(1_000);
-        if now_ms >= *offers_retry_ms
-            && let Some(offer) = offers.take(now_ms, now_s, every_ms)
+        let mut take = || if now_ms >= *offers_retry_ms { offers.take(now_ms, now_s, every_ms) } else { None };
+        if queue.durable().job.is_none()
+            && *offers_left > 0
+            && let Some(offer) = take()
         {
+            *offers_left -= 1;
             return Next::Sponsor(offer);
         }
-        let offers_ms = offers.due_ms().map(|due_ms| due_ms.max(*offers_retry_ms));
         let step = match queue.next(now_ms) {
-            Step::Wait(until_ms) => Step::Wait(until_ms.into_iter().chain(offers_ms).min()),
+            Step::Wait(until_ms) => match take() {
+                Some(offer) => return Next::Sponsor(offer),
+                None => {
+                    let offers_ms = offers.due_ms().map(|due_ms| due_ms.max(*offers_retry_ms));
+                    Step::Wait(until_ms.into_iter().chain(offers_ms).min())
+                }
+            },
             step => step,
         };
+        if matches!(step, Step::Record(Record::Begin(_))) {
+            *offers_left = super::OFFERS_BETWEEN;
+        }
         self.inner.show(&shared);
         Next::Step(step)
     }
@@ -150,8 +162,8 @@ impl Driver {
                 shared.sponsored += u64::from(paid);
                 match kind {
                     OfferKind::Registration(_) => shared.queue.note_registered(sender),
-                    OfferKind::Heartbeat => shared.offers.note_beat(sender, self.inner.now_ms()),
-                    OfferKind::ClaimReward { .. } | OfferKind::Claim { .. } => {}
+                    OfferKind::Heartbeat if paid => shared.offers.note_beat(sender, self.inner.now_ms()),
+                    _ => {}
                 }
                 info!(%sender, ?kind, paid, "sponsored");
             }

@@ -15,6 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// How long a transaction that the ledger does not show is waited for before it is sent again.
 const RESEND_MS: u64 = 2_000;
+/// How many participants that were not registered are asked for again between two reports.
+const RECHECKS_MAX: u32 = 8;
+/// How many transactions of a report may be paid for in vain before somebody should look.
+const FAILED_MAX: u32 = 3;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +56,8 @@ enum Phase {
     Prepare,
     Send,
     LookUp,
+    /// It is said to have landed; its effect must show.
+    Confirm,
     /// The ledger shows the effect; its transaction is asked for, for the receipt.
     LookUpDead,
 }
@@ -64,8 +70,11 @@ pub(crate) struct Queue {
     registered: BTreeSet<Address>,
     /// When participants were last found not to be registered.
     checked_ms: BTreeMap<Address, u64>,
-    /// When the end of the session came to the front.
-    finish_ms: Option<u64>,
+    /// Whether the end of the session came to the front, from when on every participant is asked for once more.
+    finishing: bool,
+    rechecks_left: u32,
+    /// The receipt that is to be confirmed.
+    receipt: Option<Receipt>,
     sent_ms: Option<u64>,
     retry_ms: u64,
     failures: u32,
@@ -83,7 +92,9 @@ impl Queue {
             phase,
             registered: BTreeSet::new(),
             checked_ms: BTreeMap::new(),
-            finish_ms: None,
+            finishing: false,
+            rechecks_left: RECHECKS_MAX,
+            receipt: None,
             sent_ms: None,
             retry_ms: 0,
             failures: 0,
@@ -112,8 +123,8 @@ impl Queue {
         self.durable.apply(record)?;
         self.phase = phase;
         if lands {
-            self.succeed();
-            self.last_error = None;
+            (self.failures, self.retry_ms, self.blocked, self.last_error) = (0, 0, false, None);
+            self.rechecks_left = RECHECKS_MAX;
         }
         Ok(())
     }
@@ -126,22 +137,29 @@ impl Queue {
         if self.durable.job.is_some() {
             return self.advance();
         }
-        if matches!(self.durable.items.front(), Some(Item::Finish)) {
-            self.finish_ms.get_or_insert(now_ms);
+        if !self.finishing && matches!(self.durable.items.front(), Some(Item::Finish)) {
+            self.finishing = true;
+            self.checked_ms.clear();
         }
-        if let Some(participant) = self.unchecked(now_ms) {
+        if let Some(participant) = self.unchecked() {
             return Step::Check(participant);
         }
-        match self.begin() {
-            Some(begin) => Step::Record(Record::Begin(begin)),
-            None => Step::Wait(self.next_check_ms()),
+        let stale = self.stale(now_ms);
+        if let Some(participant) = stale.filter(|_| self.rechecks_left > 0) {
+            self.rechecks_left -= 1;
+            return Step::Check(participant);
+        }
+        match (self.begin(), stale) {
+            (Some(begin), _) => Step::Record(Record::Begin(begin)),
+            (None, Some(participant)) => Step::Check(participant),
+            (None, None) => Step::Wait(self.next_check_ms()),
         }
     }
 
     fn advance(&self) -> Step {
         let lost = Step::Wait(None);
         match self.phase {
-            Phase::Look => Step::Look,
+            Phase::Look | Phase::Confirm => Step::Look,
             Phase::Prepare => self.durable.call().map_or(lost, Step::Prepare),
             Phase::Send => self.durable.signed.clone().map_or(lost, Step::Send),
             Phase::LookUp => self.durable.signed.clone().map_or(lost, Step::LookUp),
@@ -157,23 +175,28 @@ impl Queue {
         }
     }
 
-    /// A participant of whom it must be known whether it is registered.
-    fn unchecked(&self, now_ms: u64) -> Option<Address> {
-        self.durable.participants_up_to(self.horizon()).find(|participant| {
-            !self.registered.contains(participant) && self.due_ms(participant).is_none_or(|due_ms| due_ms <= now_ms)
-        })
+    fn unregistered(&self) -> impl Iterator<Item = Address> {
+        self.durable.participants_up_to(self.horizon()).filter(|participant| !self.registered.contains(participant))
     }
 
-    /// When a participant that was not registered is asked for again. The end of the session does not wait.
+    /// A participant of whom it must be known whether it is registered.
+    fn unchecked(&self) -> Option<Address> {
+        self.unregistered().find(|participant| !self.checked_ms.contains_key(participant))
+    }
+
+    /// A participant that was not registered and may be now.
+    fn stale(&self, now_ms: u64) -> Option<Address> {
+        self.unregistered().find(|participant| self.due_ms(participant).is_some_and(|due_ms| due_ms <= now_ms))
+    }
+
+    /// When a participant that was not registered is asked for again; the end of the session does not wait for it.
     fn due_ms(&self, participant: &Address) -> Option<u64> {
         let checked_ms = *self.checked_ms.get(participant)?;
-        let stale = self.finish_ms.is_some_and(|finish_ms| checked_ms < finish_ms);
-        Some(if stale { checked_ms } else { checked_ms.saturating_add(self.pace.recheck_ms) })
+        Some(if self.finishing { u64::MAX } else { checked_ms.saturating_add(self.pace.recheck_ms) })
     }
 
     fn next_check_ms(&self) -> Option<u64> {
-        let unregistered = self.durable.participants_up_to(self.horizon());
-        unregistered.filter(|of| !self.registered.contains(of)).filter_map(|of| self.due_ms(&of)).min()
+        self.unregistered().filter_map(|of| self.due_ms(&of)).min()
     }
 
     fn begin(&self) -> Option<Begin> {
@@ -192,10 +215,7 @@ impl Queue {
     pub(crate) fn answer(&mut self, now_ms: u64, answer: Answer) -> Option<Record> {
         match answer {
             Answer::Checked(participant, checked) => self.checked(now_ms, participant, checked),
-            Answer::Prepared(Ok(signed)) => {
-                self.succeed();
-                return Some(Record::Signed { bytes: signed.bytes().to_vec() });
-            }
+            Answer::Prepared(Ok(signed)) => return Some(Record::Signed { bytes: signed.bytes().to_vec() }),
             Answer::Prepared(Err(error)) => return self.unprepared(now_ms, &error),
             Answer::Sent(sent) => {
                 self.sent_ms = Some(now_ms);
@@ -206,6 +226,7 @@ impl Queue {
             }
             Answer::Found(found) if self.phase == Phase::LookUpDead => return self.found_dead(now_ms, found),
             Answer::Found(Ok(found)) => return self.found(now_ms, found),
+            Answer::Seen(Ok(seen)) if self.phase == Phase::Confirm => return self.confirm(now_ms, &seen),
             Answer::Seen(Ok(seen)) => return self.seen(now_ms, &seen),
             Answer::Found(Err(error)) | Answer::Seen(Err(error)) => self.fail(now_ms, &error),
         }
@@ -247,9 +268,13 @@ impl Queue {
 
     fn found(&mut self, now_ms: u64, found: Found) -> Option<Record> {
         match found {
-            Found::Landed(receipt) if receipt.success => return self.landed_by(&receipt).map(Record::Landed),
+            Found::Landed(receipt) if receipt.success => {
+                self.receipt = Some(*receipt);
+                self.phase = Phase::Confirm;
+            }
             Found::Landed(receipt) => {
-                self.trouble(now_ms, format!("transaction {} failed: {}", receipt.hash, receipt.vm_status), false);
+                let what = format!("transaction {} failed: {}", receipt.hash, receipt.vm_status);
+                self.trouble(now_ms, what, self.failures >= FAILED_MAX);
                 return Some(Record::Failed);
             }
             Found::Absent { chain_s } if self.expired(chain_s) => return Some(Record::Dead),
@@ -266,8 +291,24 @@ impl Queue {
         self.durable.signed.as_ref().is_some_and(|signed| chain_s > signed.expires_s())
     }
 
+    /// A receipt alone is a node's word; the report counts as landed once its effect shows too.
+    fn confirm(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
+        if let Some(receipt) = self.receipt.take()
+            && verdict(&self.durable, seen, true) == Verdict::Landed
+        {
+            return self.landed_by(&receipt).map(Record::Landed);
+        }
+        self.phase = Phase::LookUp;
+        self.trouble(
+            now_ms,
+            "a transaction is said to have landed, but the ledger shows no effect of it".into(),
+            false,
+        );
+        None
+    }
+
     fn seen(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
-        match verdict(&self.durable, seen) {
+        match verdict(&self.durable, seen, self.durable.dead.is_some()) {
             Verdict::NotYet => self.phase = Phase::Prepare,
             Verdict::Landed if self.durable.dead.is_some() => self.phase = Phase::LookUpDead,
             Verdict::Landed => return self.landed_unseen().map(Record::Landed),
@@ -319,10 +360,6 @@ impl Queue {
             gas_unit_price,
             timestamp_s,
         })
-    }
-
-    fn succeed(&mut self) {
-        (self.failures, self.retry_ms, self.blocked) = (0, 0, false);
     }
 
     /// Waits after an error, longer where somebody must act.

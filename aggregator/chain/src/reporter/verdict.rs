@@ -27,12 +27,9 @@ pub(crate) enum Verdict {
     Conflict(String),
 }
 
-/// Judges the report on its way.
-///
-/// A transaction of ours that was absent after its expiry can have landed only if the node that said so was wrong. Then, and
-/// only then, an effect that fits is taken to be ours.
-pub(crate) fn verdict(durable: &Durable, seen: &Seen) -> Verdict {
-    let doubtful = durable.dead.is_some();
+/// Judges the report on its way. An effect that fits is taken to be ours only where a transaction of ours may have made it
+/// (`doubtful`): one that is said to have landed, or that was absent after its expiry by the word of a node that was wrong.
+pub(crate) fn verdict(durable: &Durable, seen: &Seen, doubtful: bool) -> Verdict {
     let (Some(job), Some(terms)) = (&durable.job, &durable.session) else { return Verdict::NotYet };
     let id = terms.session_id;
     let Some(session) = &seen.session else {

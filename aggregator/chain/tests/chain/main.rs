@@ -1,7 +1,10 @@
-//! The client against the embedded ledger, over loopback.
+//! The client and the queue of reports against the embedded ledger, over loopback.
 
 #![allow(clippy::unwrap_used, reason = "unwrap is for tests")]
 
 mod client;
+mod crash;
+mod payout;
+mod reporter;
 mod sponsor;
 mod support;

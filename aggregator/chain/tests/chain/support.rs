@@ -1,9 +1,12 @@
 //! A served ledger that can go away and come back, and accounts on it.
 
-use chain::{Account, Asset, Call, Ceilings, Client, Contribution, Home, Registration, SessionTerms};
+use chain::{
+    Account, Asset, Call, Ceilings, Client, Contribution, Home, Pace, Registration, Reporter, SessionTerms, Status,
+};
 use ledger::{Ledger, Options};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -117,8 +120,56 @@ pub(crate) fn account(number: u8) -> Account {
 }
 
 /// The lines of a run's receipts.
-#[allow(dead_code)]
 pub(crate) fn lines(folder: &Path) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(folder.join("receipts.jsonl")).unwrap();
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// A pace at which a test does not wait.
+pub(crate) const PACE: Pace = Pace {
+    retry_first_ms: 20,
+    retry_max_ms: 200,
+    blocked_ms: 200,
+    recheck_ms: 50,
+    look_ms: 10,
+    heartbeat_every_s: 600,
+};
+
+/// How long a test waits for what must come.
+pub(crate) const WAIT: Duration = Duration::from_secs(60);
+
+/// A reporter and what stops it.
+pub(crate) struct Running {
+    pub(crate) reporter: Reporter,
+    shutdown: CancellationToken,
+}
+
+impl Running {
+    pub(crate) fn start(home: Home, account: &Account, folder: &Path) -> Running {
+        let shutdown = CancellationToken::new();
+        let ceilings = Ceilings::default();
+        let started = Reporter::start_paced(home, account.clone(), ceilings, folder, shutdown.clone(), PACE);
+        Running { reporter: started.unwrap(), shutdown }
+    }
+
+    /// Stops it, so that its folder can be opened again.
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        self.reporter.stopped().await;
+    }
+
+    /// Waits until the status is as it should be.
+    pub(crate) async fn until(&self, is: impl Fn(&Status) -> bool) -> Status {
+        let mut status = self.reporter.status();
+        let waited = tokio::time::timeout(WAIT, status.wait_for(is)).await.map(|found| found.unwrap().clone());
+        waited.unwrap_or_else(|_| panic!("{:?}", *self.reporter.status().borrow()))
+    }
+
+    pub(crate) async fn drained(&self) {
+        assert!(self.reporter.drained(WAIT).await, "{:?}", *self.reporter.status().borrow());
+    }
+
+    pub(crate) fn keys(&self) -> Vec<String> {
+        self.reporter.receipts().into_iter().map(|landed| landed.key).collect()
+    }
 }
