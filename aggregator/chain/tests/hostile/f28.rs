@@ -136,6 +136,8 @@ async fn lands_in_spite_of(rules: impl FnOnce(&Proxy)) {
     rules(&run.world.proxy);
     let running = run.start();
     run.report(&running.reporter);
+    assert!(running.reporter.drained(PATIENCE).await, "{:?}", running.reporter.status().borrow());
+    assert!(run.world.proxy.has_followed_all());
     run.has_landed(&running.reporter).await;
 }
 

@@ -56,8 +56,6 @@ pub(crate) enum Of {
     View(&'static str),
     /// Paths that hold this text.
     Path(&'static str),
-    /// The chain's number and height.
-    Index,
 }
 
 impl Of {
@@ -70,7 +68,6 @@ impl Of {
             Of::Lookup => seen.path.contains("/transactions/by_hash/") || seen.path.contains("/wait_by_hash/"),
             Of::View(view) => seen.path.ends_with("/view") && seen.names(view),
             Of::Path(text) => seen.path.contains(text),
-            Of::Index => matches!(seen.path.trim_end_matches('/'), "/v1"),
         }
     }
 }
@@ -150,6 +147,7 @@ impl Gate {
 
 struct Rule {
     of: Of,
+    used: usize,
     left: usize,
     act: Do,
 }
@@ -204,12 +202,17 @@ impl Proxy {
 
     /// Does so with the next requests of a kind, so many times.
     pub(crate) fn next(&self, of: Of, times: usize, act: Do) {
-        self.shared.with(|state| state.rules.push(Rule { of, left: times, act }));
+        self.shared.with(|state| state.rules.push(Rule { of, used: 0, left: times, act }));
     }
 
     /// Does so with all requests of a kind, until the proxy is honest again.
     pub(crate) fn always(&self, of: Of, act: Do) {
         self.next(of, usize::MAX, act);
+    }
+
+    /// Whether every rule was followed at least once: a lie that nobody was told shows nothing.
+    pub(crate) fn has_followed_all(&self) -> bool {
+        self.shared.with(|state| state.rules.iter().all(|rule| rule.used > 0))
     }
 
     /// Forgets every rule.
@@ -265,6 +268,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> io::Result<R
     let act = shared.with(|state| {
         state.seen.push(seen.clone());
         let rule = state.rules.iter_mut().find(|rule| rule.left > 0 && rule.of.matches(&seen))?;
+        rule.used += 1;
         rule.left -= 1;
         Some(rule.act.clone())
     });

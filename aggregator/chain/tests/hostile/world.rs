@@ -30,7 +30,7 @@ pub(crate) const DAY_S: u64 = 86_400;
 /// Longer than any transaction lives.
 pub(crate) const EXPIRED_S: u64 = 61;
 /// Enough for a machine with other work; nothing is timed by it.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An account whose key a test may misuse.
 pub(crate) struct Person {
