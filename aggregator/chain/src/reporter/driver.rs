@@ -24,7 +24,7 @@ pub(crate) struct Driver {
 /// What the driver does next.
 enum Next {
     Step(Step),
-    Sponsor(Offer),
+    Sponsor(Box<Offer>),
 }
 
 impl Driver {
@@ -39,7 +39,7 @@ impl Driver {
             // Whatever comes after the look at the queue is seen by the wait.
             let changed = self.inner.changed.notified();
             match self.next() {
-                Next::Sponsor(offer) => self.sponsor(offer).await,
+                Next::Sponsor(offer) => self.sponsor(*offer).await,
                 Next::Step(Step::Wait(until_ms)) => self.wait(until_ms, changed).await,
                 Next::Step(Step::Record(record)) => self.record(record),
                 Next::Step(step) => {
@@ -62,11 +62,11 @@ impl Driver {
             && let Some(offer) = take()
         {
             *offers_left -= 1;
-            return Next::Sponsor(offer);
+            return Next::Sponsor(Box::new(offer));
         }
         let step = match queue.next(now_ms) {
             Step::Wait(until_ms) => match take() {
-                Some(offer) => return Next::Sponsor(offer),
+                Some(offer) => return Next::Sponsor(Box::new(offer)),
                 None => {
                     let offers_ms = offers.due_ms().map(|due_ms| due_ms.max(*offers_retry_ms));
                     Step::Wait(until_ms.into_iter().chain(offers_ms).min())

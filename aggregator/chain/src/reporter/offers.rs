@@ -102,3 +102,6 @@ impl Offers {
         self.senders.values().filter(waits).map(due).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,7 +120,9 @@ async fn an_unsent_transaction_is_absent() {
     let Found::Absent { chain_s } = client.look_up(&signed).await.unwrap() else { panic!("it was not sent") };
     assert!(chain_s > 0 && chain_s < signed.expires_s());
     client.send(&signed).await.unwrap();
-    client.send(&signed).await.unwrap();
+    // Again: taken as the same while it waits, refused once it has landed.
+    let again = client.send(&signed).await;
+    assert!(matches!(again, Ok(()) | Err(ClientError::Refused(_))), "{again:?}");
     let receipt = client.send_and_wait(&signed).await.unwrap();
     assert_eq!(receipt.hash, signed.hash());
     assert_eq!(client.balance(worker.address()).await.unwrap(), FUNDS - receipt.gas_used * receipt.gas_unit_price);

@@ -179,3 +179,34 @@ async fn a_folder_is_of_one_reporter_session_and_account() {
     let refused = start(&Account::generate());
     assert!(matches!(refused, StartError::Store(chain::StoreError::Damaged { at: 0, .. })), "{refused}");
 }
+
+#[tokio::test]
+async fn a_ledger_that_never_answers_delays_nobody() {
+    let served = Served::start();
+    // Connections are taken by the system and never by a program.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = chain::Home { url: format!("http://{}", silent.local_addr().unwrap()), ..served.home() };
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(home, &Account::generate(), folder.path());
+    let begun = Instant::now();
+    running.reporter.open_session(session()).unwrap();
+    running.reporter.settle(1, vec![contribution(&Account::generate(), 1)]).unwrap();
+    assert!(!running.reporter.drained(std::time::Duration::from_millis(1)).await);
+    running.stop().await;
+    assert!(begun.elapsed().as_secs() < 10);
+}
+
+#[tokio::test]
+async fn an_account_without_coins_waits_for_them() {
+    let served = Served::start();
+    let account = Account::generate();
+    served.allow(&account).await;
+    let folder = tempfile::tempdir().unwrap();
+    let running = Running::start(served.home(), &account, folder.path());
+    running.reporter.open_session(session()).unwrap();
+    let status = running.until(|status| status.blocked).await;
+    let what = status.last_error.unwrap();
+    assert!(what.contains("send it coins") && what.contains(&account.address().to_string()), "{what}");
+    served.fund(&account).await;
+    running.drained().await;
+}

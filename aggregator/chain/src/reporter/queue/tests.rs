@@ -295,7 +295,7 @@ fn anchor(round: u64) -> Anchor {
 }
 
 /// A run of some settlements, with whatever the dice say, then a calm in which everything must come to its end.
-fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
+fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
     let mut dice = Dice(seed | 1);
     let (mut world, mut life) = (World::new(), Life::new());
     let mut expected: BTreeMap<Address, (u64, u64)> = BTreeMap::new();
@@ -318,7 +318,7 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
             life.report(Report::Term(Term { term: settlement, aggregator: account().address(), certificate_hash }));
         }
         for _ in 0..dice.roll(40) {
-            storm(&mut dice, &mut world, &mut life, participants - never);
+            storm(&mut dice, &mut world, &mut life, participants - never, honest);
         }
     }
     let amounts: BTreeMap<_, _> = expected.keys().map(|of| (*of, POOL / 100)).collect();
@@ -336,9 +336,12 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8) {
     }
     assert!(life.is_drained(), "{:?}", life.queue.status());
     check(&life, &world, &expected);
+    // With nodes that do not lie, nothing is ever paid for in vain.
+    let failed = world.landed.values().filter(|receipt| !receipt.success).count();
+    assert!(!honest || failed == 0, "{failed} failed");
 }
 
-fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8) {
+fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, honest: bool) {
     match dice.roll(20) {
         0 => life.crash(),
         1 => world.now_ms += 60_000,
@@ -347,8 +350,8 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8) 
         7 if register_max > 0 => world.register(participant(dice.roll(register_max.into()) as u8)),
         8 => life.step(world, Fault::BeforeIt),
         9 => life.step(world, Fault::AfterIt),
-        10 => life.step(world, Fault::OtherNode),
-        11 => life.step(world, Fault::Invented),
+        10 if !honest => life.step(world, Fault::OtherNode),
+        11 if !honest => life.step(world, Fault::Invented),
         _ => life.step(world, Fault::None),
     }
 }
@@ -387,8 +390,9 @@ proptest! {
         settlements in 1_u64..8,
         participants in 1_u8..6,
         never in 0_u8..3,
+        honest: bool,
     ) {
-        run(seed, settlements, participants, never.min(participants));
+        run(seed, settlements, participants, never.min(participants), honest);
     }
 }
 
@@ -467,4 +471,50 @@ fn another_runs_session_is_not_taken_for_ours() {
     let status = life.queue.status();
     assert!(status.blocked && status.waiting == 1 && status.landed == 0, "{status:?}");
     assert!(status.last_error.unwrap().contains("choose another number"));
+}
+
+#[test]
+fn another_runs_settlement_is_not_taken_for_ours() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    // A second aggregator with the same key reports first.
+    let entries = vec![contribution(0, 99)];
+    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let signed = world.prepare(&theirs).unwrap();
+    world.pool.push(signed);
+    world.commit();
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    for _ in 0..50 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    let status = life.queue.status();
+    assert!(status.blocked && status.waiting == 1 && status.landed == 1, "{status:?}");
+    assert!(status.last_error.unwrap().contains("reported by another run"));
+}
+
+#[test]
+fn many_who_never_register_do_not_stop_the_reports() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    let many = (0..200_u64).map(|n| Address([n.to_le_bytes(); 4].concat().try_into().unwrap()));
+    let mut entries: Vec<_> = many.map(|of| Contribution { participant: of, ..contribution(0, 1) }).collect();
+    entries.push(contribution(0, 1));
+    for settlement in 1..=5 {
+        life.report(Report::Settle { settlement, entries: entries.clone() });
+    }
+    for _ in 0..700 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+        // So slow that each is to be asked for again before all have been.
+        world.now_ms += 500;
+    }
+    let status = life.queue.status();
+    assert_eq!((status.waiting, status.landed, status.held), (0, 6, 1_000));
 }
