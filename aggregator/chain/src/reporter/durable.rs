@@ -14,6 +14,9 @@ mod take;
 
 pub use take::Untaken;
 
+/// The transactions of one report that are remembered after they failed or expired.
+const DEAD_MAX: usize = 8;
+
 /// A report in the queue. A settlement's entries are kept apart, since some may be held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Item {
@@ -51,8 +54,9 @@ pub(crate) struct Durable {
     pub(crate) job: Option<Job>,
     /// The transaction of the job that may have been sent and may still land.
     pub(crate) signed: Option<Signed>,
-    /// One that the ledger did not have when it had expired.
-    pub(crate) dead: Option<Signed>,
+    /// Those of the job that will have no effect by a node's word: the ledger did not have them when they had expired, or
+    /// they failed. A node may be wrong, so the ledger's word is asked for again where the effect shows.
+    pub(crate) dead: Vec<Signed>,
     pub(crate) landed: Vec<Landed>,
     pub(crate) paid: bool,
     /// Entries in no batch, by participant and then in the order in which they were settled.
@@ -79,7 +83,7 @@ impl Durable {
             items: VecDeque::new(),
             job: None,
             signed: None,
-            dead: None,
+            dead: Vec::new(),
             landed: Vec::new(),
             paid: false,
             waiting: BTreeMap::new(),
@@ -113,12 +117,18 @@ impl Durable {
                 let signed = Signed::read(&bytes, self.target).map_err(|error| error.to_string())?;
                 self.signed = Some(signed);
             }
-            Record::Failed => self.signed = None,
-            Record::Dead => self.dead = self.signed.take(),
+            Record::Failed | Record::Dead => self.bury(),
             Record::Landed(landed) => self.land(landed)?,
             Record::Superseded => self.end().map(drop)?,
         }
         Ok(())
+    }
+
+    fn bury(&mut self) {
+        if self.dead.len() == DEAD_MAX {
+            self.dead.remove(0);
+        }
+        self.dead.extend(self.signed.take());
     }
 
     fn report(&mut self, report: Report) {
@@ -233,7 +243,8 @@ impl Durable {
     }
 
     fn end(&mut self) -> Result<Job, String> {
-        (self.signed, self.dead) = (None, None);
+        self.signed = None;
+        self.dead.clear();
         self.job.take().ok_or_else(|| "nothing is on its way".into())
     }
 

@@ -59,8 +59,10 @@ enum Phase {
     LookUp,
     /// It is said to have landed; its effect must show.
     Confirm,
-    /// The ledger shows the effect; its transaction is asked for, for the receipt.
+    /// The ledger shows the effect; the transactions that may have made it are asked for, one after the other.
     LookUpDead,
+    /// They all failed, so the effect is not ours.
+    Disown,
 }
 
 /// The core.
@@ -76,6 +78,9 @@ pub(crate) struct Queue {
     rechecks_left: u32,
     /// The receipt that is to be confirmed.
     receipt: Option<Receipt>,
+    /// How many of the dead transactions were asked for, and whether the ledger lacked one of them.
+    asked: usize,
+    lacks_one: bool,
     sent_ms: Option<u64>,
     retry_ms: u64,
     failures: u32,
@@ -96,6 +101,8 @@ impl Queue {
             finishing: false,
             rechecks_left: RECHECKS_MAX,
             receipt: None,
+            asked: 0,
+            lacks_one: false,
             sent_ms: None,
             retry_ms: 0,
             failures: 0,
@@ -160,11 +167,11 @@ impl Queue {
     fn advance(&self) -> Step {
         let lost = Step::Wait(None);
         match self.phase {
-            Phase::Look | Phase::Confirm => Step::Look,
+            Phase::Look | Phase::Confirm | Phase::Disown => Step::Look,
             Phase::Prepare => self.durable.call().map_or(lost, Step::Prepare),
             Phase::Send => self.durable.signed.clone().map_or(lost, Step::Send),
             Phase::LookUp => self.durable.signed.clone().map_or(lost, Step::LookUp),
-            Phase::LookUpDead => self.durable.dead.clone().map_or(lost, Step::LookUp),
+            Phase::LookUpDead => self.durable.dead.get(self.asked).cloned().map_or(lost, Step::LookUp),
         }
     }
 
@@ -309,9 +316,11 @@ impl Queue {
     }
 
     fn seen(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
-        match verdict(&self.durable, seen, self.durable.dead.is_some()) {
+        let doubtful = !self.durable.dead.is_empty() && self.phase != Phase::Disown;
+        self.phase = Phase::Look;
+        match verdict(&self.durable, seen, doubtful) {
             Verdict::NotYet => self.phase = Phase::Prepare,
-            Verdict::Landed if self.durable.dead.is_some() => self.phase = Phase::LookUpDead,
+            Verdict::Landed if doubtful => (self.phase, self.asked, self.lacks_one) = (Phase::LookUpDead, 0, false),
             Verdict::Landed => return self.landed_unseen().map(Record::Landed),
             Verdict::Superseded(what) => {
                 self.last_error = Some(what);
@@ -323,15 +332,23 @@ impl Queue {
         None
     }
 
+    /// The effect is ours if one of our transactions made it, or if one is nowhere to be found.
     fn found_dead(&mut self, now_ms: u64, found: Result<Found, ClientError>) -> Option<Record> {
         match found {
-            Ok(Found::Landed(receipt)) if receipt.success => self.landed_by(&receipt).map(Record::Landed),
-            Ok(_) => self.landed_unseen().map(Record::Landed),
-            Err(error) => {
-                self.fail(now_ms, &error);
-                None
+            Ok(Found::Landed(receipt)) if receipt.success => return self.landed_by(&receipt).map(Record::Landed),
+            Ok(found) => {
+                self.lacks_one |= !matches!(found, Found::Landed(_));
+                self.asked += 1;
+                if self.asked >= self.durable.dead.len() {
+                    if self.lacks_one {
+                        return self.landed_unseen().map(Record::Landed);
+                    }
+                    self.phase = Phase::Disown;
+                }
             }
+            Err(error) => self.fail(now_ms, &error),
         }
+        None
     }
 
     fn landed_by(&self, receipt: &Receipt) -> Option<Landed> {
@@ -350,7 +367,7 @@ impl Queue {
     /// The ledger shows a report's effect, but not the transaction.
     fn landed_unseen(&self) -> Option<Landed> {
         let (job, call) = (self.durable.job.as_ref()?, self.durable.call()?);
-        let hash = self.durable.dead.as_ref().map(Signed::hash);
+        let hash = self.durable.dead.last().map(Signed::hash);
         let (version, gas_used, gas_unit_price, timestamp_s) = (None, None, None, None);
         Some(Landed {
             call: call.function().into(),
