@@ -5,7 +5,8 @@
 use std::path::Path;
 
 use serde_json::Value;
-use tests::{LedgerServer, Place, Up, cotrain, micro, run, text};
+use tests::up::PATIENCE;
+use tests::{LedgerServer, Place, Up, cotrain, micro, process, run, text};
 
 /// A prime, so that no split of it is even.
 const POOL: u64 = 1_000_003;
@@ -111,7 +112,9 @@ fn altered(place: &Place, run: &Path) {
 fn f28_a_ledger_that_dies_delays_no_round_and_everything_lands_once_afterwards() {
     let place = Place::new();
     let job = micro(place.path(), |job| {
-        (job.train.rounds, job.rewards.settle_every, job.rewards.pool) = (6, 1, POOL);
+        // Rounds so long that the ledger dies among them.
+        (job.train.rounds, job.train.inner_steps, job.train.warmup_steps) = (6, 200, 20);
+        (job.rewards.settle_every, job.rewards.pool) = (1, POOL);
     });
     let ledger = LedgerServer::start(&place.join("ledger"), "127.0.0.1:0");
     let (url, module, listen) = (ledger.url().to_owned(), ledger.module().to_owned(), ledger.listen());
@@ -122,9 +125,13 @@ fn f28_a_ledger_that_dies_delays_no_round_and_everything_lands_once_afterwards()
     let named = ["--ledger", &url, "--ledger-module", &module, "--ledger-key-file", key_file];
     let mut up = Up::start(&run, &job, &text(), &named);
     up.wait_for("the first round", |event| event["event"] == "round");
+    let settled = || run.join("ledger/receipts.jsonl").exists() && landed(&run).contains(&"settlement-1".to_owned());
+    assert!(process::until(PATIENCE, settled), "the first settlement does not land: {}", up.story());
     ledger.kill();
 
     let ended = up.finish().finished();
+    let during = landed(&run);
+    assert!(!during.contains(&"settlement-3".to_owned()), "the ledger outlived the run: {during:?}");
     assert_eq!(run::rounds(&run).len(), 6, "every round committed");
     let warned = ended.named("warning").any(|warning| warning["message"].as_str().unwrap().contains("ledger flush"));
     assert!(warned, "nobody was told that reports wait");
