@@ -10,9 +10,10 @@ use serde_json::Value as Json;
 use std::time::Duration;
 use tracing::debug;
 
+mod types;
 mod views;
 
-pub use views::{Asset, Config, Earning, LastAnchor, Node, Root, Session, Totals};
+pub use types::{Asset, Config, Earning, LastAnchor, Node, Root, Session, Totals};
 
 /// The pause between two looks at a transaction that has not landed.
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
@@ -135,7 +136,7 @@ impl Client {
         let refused = match self.send(signed).await {
             Err(ClientError::Refused(refusal)) => Some(refusal),
             // The answer may have been lost, not the transaction.
-            Err(ClientError::Unreachable { .. }) | Ok(()) => None,
+            Err(ClientError::Unreachable { .. } | ClientError::Unreadable(_)) | Ok(()) => None,
             Err(error) => return Err(error),
         };
         let wait = self.wait(signed, refused);
@@ -154,7 +155,9 @@ impl Client {
                     return Err(ClientError::Expired(signed.hash()));
                 }
                 Ok(_) => {}
-                Err(error @ ClientError::Unreachable { .. }) => debug!(%error, "waiting for a transaction"),
+                Err(error @ (ClientError::Unreachable { .. } | ClientError::Unreadable(_))) => {
+                    debug!(%error, "waiting for a transaction");
+                }
                 Err(error) => return Err(error),
             }
             tokio::time::sleep(LOOK_PAUSE).await;
@@ -172,7 +175,7 @@ impl Client {
 
     /// How many units the payer can pay for, and the chain allows.
     pub(crate) fn affordable(&self, balance: u64, price: u64) -> Result<u64, ClientError> {
-        let needed = self.ceilings.balance_low.max(GAS_MIN * price);
+        let needed = self.ceilings.balance_low.max(price.saturating_mul(GAS_MIN));
         if balance < needed {
             return Err(ClientError::BalanceLow { balance, needed });
         }

@@ -7,6 +7,10 @@ use crate::{TransactionHash, home::Target};
 use contract::{Abort, Address, Type, Value};
 use serde_json::Value as Json;
 
+mod ends;
+
+use ends::{ENDS, ENTRY, Of};
+
 /// A transaction that landed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
@@ -38,53 +42,6 @@ pub struct Event {
     /// The fields, as the node writes them: u64 as decimal strings.
     pub data: Json,
 }
-
-/// What an expected field of an event is.
-#[derive(Clone, Copy)]
-enum Of {
-    /// The sender.
-    Sender,
-    /// An argument of the call.
-    Argument(usize),
-    /// The length of an argument.
-    Length(usize),
-}
-
-use Of::{Argument, Length, Sender};
-
-/// A call, its last event and fields of that event.
-type End = (&'static str, &'static str, &'static [(&'static str, Of)]);
-
-/// The event that each call ends with, and those of its fields that are known before it runs.
-#[rustfmt::skip]
-const ENDS: [End; 22] = [
-    ("set_paused", "Paused", &[("paused", Argument(0))]),
-    ("propose_admin", "AdminProposed", &[("new_admin", Argument(0))]),
-    ("accept_admin", "AdminChanged", &[("admin", Sender)]),
-    ("set_reporter", "ReporterSet", &[("reporter", Argument(0)), ("allowed", Argument(1))]),
-    ("configure_rewards", "RewardsConfigured", &[("base_percentage", Argument(0)), ("bonus_percentage", Argument(1)), ("quality_threshold", Argument(2))]),
-    ("set_claim_delay", "ClaimDelaySet", &[("claim_delay_s", Argument(0))]),
-    ("register_p2p_node", "NodeRegistered", &[("node", Sender), ("node_id", Argument(0)), ("public_key", Argument(1)), ("compute_capacity", Argument(2)), ("bandwidth", Argument(3))]),
-    ("update_node_heartbeat", "NodeHeartbeat", &[("node", Sender)]),
-    ("deactivate_node", "NodeDeactivated", &[("node", Sender)]),
-    ("set_reputation", "ReputationSet", &[("node", Argument(0)), ("reputation", Argument(1))]),
-    ("create_session", "SessionCreated", &[("session_id", Argument(0)), ("sponsor", Sender), ("job_fingerprint", Argument(1)), ("pool", Argument(2))]),
-    ("submit_detailed_contribution", "ContributionSubmitted", &[("session_id", Argument(0)), ("participant", Argument(1)), ("compute_time", Argument(2)), ("gradient_quality", Argument(3)), ("data_transmitted", Argument(4)), ("uptime_ratio", Argument(5))]),
-    ("submit_contributions", "SettlementSubmitted", &[("session_id", Argument(0)), ("settlement", Argument(1)), ("entries", Length(2))]),
-    ("record_term", "TermRecorded", &[("session_id", Argument(0)), ("term", Argument(1)), ("aggregator", Argument(2)), ("certificate_hash", Argument(3))]),
-    ("record_anchor", "Anchored", &[("session_id", Argument(0)), ("round", Argument(1)), ("checkpoint_hash", Argument(2)), ("manifest_root", Argument(3)), ("audit_head", Argument(4)), ("loss_micronats", Argument(5)), ("tokens", Argument(6)), ("duration_ms", Argument(7))]),
-    ("distribute_rewards", "RewardsDistributed", &[("session_id", Argument(0))]),
-    ("claim_reward", "RewardClaimed", &[("session_id", Argument(0)), ("participant", Sender)]),
-    ("invalidate_earning", "EarningInvalidated", &[("session_id", Argument(0)), ("participant", Argument(1)), ("evidence", Argument(2))]),
-    ("publish_root", "RootPublished", &[("session_id", Argument(0)), ("root", Argument(1)), ("total", Argument(2))]),
-    ("invalidate_root", "RootInvalidated", &[("session_id", Argument(0)), ("evidence", Argument(1))]),
-    ("claim", "RewardClaimed", &[("session_id", Argument(0)), ("participant", Sender)]),
-    ("close_session", "SessionClosed", &[("session_id", Argument(0))]),
-];
-
-/// Fields of an entry's event, and the columns of the batch in which they are.
-const ENTRY: [(&str, usize); 5] =
-    [("participant", 2), ("compute_time", 3), ("gradient_quality", 4), ("data_transmitted", 5), ("uptime_ratio", 6)];
 
 /// Reads the receipt of a transaction from the node's rendering of it; `None` while it waits.
 pub(crate) fn read(signed: &Signed, target: Target, json: &Json) -> Result<Option<Receipt>, ClientError> {
@@ -228,9 +185,9 @@ impl Check<'_> {
     fn holds(&self, of: Of, json: &Json) -> bool {
         let arguments = &self.signed.call().arguments;
         let expected = match of {
-            Sender => self.signed.sender().into(),
-            Argument(place) => arguments[place].clone(),
-            Length(place) => match &arguments[place] {
+            Of::Sender => self.signed.sender().into(),
+            Of::Argument(place) => arguments[place].clone(),
+            Of::Length(place) => match &arguments[place] {
                 Value::List(values) => (values.len() as u64).into(),
                 _ => return false,
             },

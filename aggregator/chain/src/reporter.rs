@@ -4,6 +4,7 @@
 //! which knows neither disk, network nor clock; `durable` is the part of it that the log alone determines; `driver` does
 //! what the core says.
 
+use crate::transport::now_s;
 use crate::{
     Account, Anchor, Ceilings, Client, ClientError, Contribution, Home, Offer, OfferError, OfferTerms, SessionTerms,
     Term,
@@ -17,13 +18,14 @@ use record::{Record, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use store::Store;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+mod advice;
 mod driver;
 mod durable;
 mod offers;
@@ -254,9 +256,4 @@ impl Reporter {
         let empty = status.wait_for(|status| status.waiting == 0 && status.held == 0);
         matches!(tokio::time::timeout(within, empty).await, Ok(Ok(_)))
     }
-}
-
-/// The time in whole seconds, by which a worker's offer is judged.
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

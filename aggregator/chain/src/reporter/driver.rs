@@ -5,6 +5,7 @@ use super::queue::{Answer, Step};
 use super::record::{Payout, Record};
 use super::verdict::Seen;
 use super::{Inner, Shared};
+use crate::transport::now_s;
 use crate::{Account, Client, ClientError, Offer, OfferKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl Driver {
 
     /// Workers' calls go first where no report is on its way, since entries may wait for a registration.
     fn next(&self) -> Next {
-        let (now_ms, now_s) = (self.inner.now_ms(), super::now_s());
+        let (now_ms, now_s) = (self.inner.now_ms(), now_s());
         let mut shared = self.inner.lock();
         let Shared { queue, offers, offers_retry_ms, offers_left, .. } = &mut *shared;
         let every_ms = self.inner.pace.heartbeat_every_s.saturating_mul(1_000);
@@ -170,7 +171,7 @@ impl Driver {
             Ok(Err(error @ ClientError::Unreachable { .. })) => {
                 // The worker's call is still good; nobody's is tried for a while.
                 let every_ms = self.inner.pace.heartbeat_every_s.saturating_mul(1_000);
-                shared.offers.put(offer, self.inner.now_ms(), super::now_s(), every_ms);
+                shared.offers.put(offer, self.inner.now_ms(), now_s(), every_ms);
                 shared.offers_retry_ms = self.inner.now_ms() + self.inner.pace.retry_max_ms.min(1_000);
                 debug!(%error, %sender, "a call waits to be sponsored");
             }
@@ -187,7 +188,7 @@ impl Driver {
             OfferKind::Registration(_) => node.is_none_or(|node| !node.active),
             OfferKind::Heartbeat => node.is_some_and(|node| {
                 let next_s = node.last_heartbeat.saturating_add(self.inner.pace.heartbeat_every_s);
-                node.active && next_s <= super::now_s()
+                node.active && next_s <= now_s()
             }),
             OfferKind::ClaimReward { .. } | OfferKind::Claim { .. } => true,
         };

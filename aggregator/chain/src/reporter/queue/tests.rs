@@ -50,6 +50,8 @@ impl Dice {
 /// A ledger: the contract, what waits and what landed.
 struct World {
     state: State,
+    /// What was sent and has not arrived.
+    wire: Vec<Signed>,
     pool: Vec<Signed>,
     landed: HashMap<TransactionHash, Receipt>,
     now_ms: u64,
@@ -62,7 +64,7 @@ impl World {
         state.mint(account().address(), POOL).unwrap();
         let args = [Value::from(account().address()).bcs(), Value::from(true).bcs()];
         state.execute("set_reporter", &args, ADMIN, START_S).unwrap();
-        World { state, pool: Vec::new(), landed: HashMap::new(), now_ms: 0, nonce: 0 }
+        World { state, wire: Vec::new(), pool: Vec::new(), landed: HashMap::new(), now_ms: 0, nonce: 0 }
     }
 
     fn now_s(&self) -> u64 {
@@ -213,10 +215,15 @@ impl Life {
             }
             Step::Record(record) => return self.keep(record),
             Step::Check(of) if before => Answer::Checked(of, Err(lost())),
+            Step::Check(of) if fault == Fault::Invented => Answer::Checked(of, Ok(true)),
             Step::Check(of) => Answer::Checked(of, Ok(world.view("get_p2p_node", &[of.into()]).is_some())),
             Step::Prepare(_) if before => Answer::Prepared(Err(lost())),
             Step::Prepare(call) => Answer::Prepared(world.prepare(&call)),
             Step::Send(_) if before => Answer::Sent(Err(lost())),
+            Step::Send(signed) if fault == Fault::Late => {
+                world.wire.push(signed);
+                Answer::Sent(Err(lost()))
+            }
             Step::Send(signed) => {
                 world.pool.push(signed);
                 Answer::Sent(if fault == Fault::AfterIt { Err(lost()) } else { Ok(()) })
@@ -250,6 +257,7 @@ enum Fault {
     None,
     BeforeIt,
     AfterIt,
+    Late,
     OtherNode,
     Invented,
 }
@@ -327,6 +335,7 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
         (0..participants).for_each(|of| world.register(participant(of)));
     }
     life.report(Report::Finish { amounts: amounts.clone() });
+    world.pool.append(&mut world.wire);
     for _ in 0..2_000 {
         if life.is_drained() {
             break;
@@ -342,7 +351,7 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
 }
 
 fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, honest: bool) {
-    match dice.roll(20) {
+    match dice.roll(24) {
         0 => life.crash(),
         1 => world.now_ms += 60_000,
         2..=3 => world.now_ms += dice.roll(5_000),
@@ -352,6 +361,8 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, 
         9 => life.step(world, Fault::AfterIt),
         10 if !honest => life.step(world, Fault::OtherNode),
         11 if !honest => life.step(world, Fault::Invented),
+        12..=13 => life.step(world, Fault::Late),
+        14 => world.pool.append(&mut world.wire),
         _ => life.step(world, Fault::None),
     }
 }
