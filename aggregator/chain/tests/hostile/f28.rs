@@ -3,7 +3,7 @@
 
 use crate::proxy::{Do, Gate, Of, Proxy};
 use crate::world::{
-    DAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
+    DELAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
 };
 use chain::{Anchor, Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
 use contract::Address;
@@ -120,7 +120,7 @@ impl Run {
 
     async fn is_paid_out(&self) {
         assert_eq!(self.world.vault(), POOL);
-        self.world.pass_s(DAY_S);
+        self.world.pass_s(DELAY_S);
         let before: u64 = self.workers.iter().map(|worker| self.world.holds(worker.address())).sum();
         for worker in &self.workers {
             self.world.does(worker, Call::ClaimReward { session_id: SESSION }).await;
@@ -400,7 +400,7 @@ async fn f28_a_simulation_that_lies_costs_time_and_doubles_nothing() {
         it[0]["vm_status"] = json!("Executed successfully");
         it[0]["gas_used"] = json!(gas);
     };
-    // Far ahead of its time, a transaction is refused until then, which nobody waits for.
+    // Were it signed for a time far ahead, it would be refused until then.
     lands_in_spite_of(|proxy| {
         proxy.next(Of::Path("/balance/"), 4, header("x-aptos-ledger-timestampusec", "9000000000000000"));
         proxy.next(Of::Path("simulate"), 3, Do::lie(move |it| passes(it, "5000")));

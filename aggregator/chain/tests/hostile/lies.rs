@@ -220,6 +220,11 @@ async fn f28_another_chain_is_not_believed_and_none_is_a_lie() {
         let error = world.client().session(SESSION).await.unwrap_err();
         assert!(matches!(error, ClientError::Lie(Lie::NoHeader(_))), "{error}");
     }
+    for value in ["0", "1700000000000000", "18446744073709551615"] {
+        world.proxy.next(Of::Any, 1, with(time, Some(value)));
+        let error = world.client().session(SESSION).await.unwrap_err();
+        assert!(matches!(error, ClientError::OtherTime { .. }), "{error}");
+    }
     has_settled(&world, &worker, 0).await;
 }
 
