@@ -183,8 +183,9 @@ impl Reporter {
         let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
         let driver = Driver { inner: inner.clone(), client, account };
         tokio::spawn(async move {
+            // Dropped after the driver, whatever ends it.
+            let _stopped = stopped.drop_guard();
             driver.run(shutdown).await;
-            stopped.cancel();
         });
         Ok(Reporter(inner))
     }
@@ -221,7 +222,8 @@ impl Reporter {
         self.0.take(Report::Finish { amounts })
     }
 
-    /// Takes a worker's signed call to sponsor; who signed it. It is not durable: it expires within a minute.
+    /// Takes a worker's signed call to sponsor; who signed it, which the caller compares with who brought it. It is not
+    /// durable: it expires within a minute.
     pub fn offer(&self, bytes: &[u8]) -> Result<Address, OfferError> {
         let inner = &self.0;
         let now_s = now_s();

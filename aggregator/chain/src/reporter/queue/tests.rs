@@ -529,3 +529,44 @@ fn many_who_never_register_do_not_stop_the_reports() {
     let status = life.queue.status();
     assert_eq!((status.waiting, status.landed, status.held), (0, 6, 1_000));
 }
+
+#[test]
+fn a_transaction_that_got_lost_is_sent_again_as_it_is() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    let hash = life.queue.durable().signed.as_ref().unwrap().hash();
+    life.step(&mut world, Fault::BeforeIt);
+    life.crash();
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    assert_eq!(life.queue.durable().landed[0].hash, Some(hash));
+    assert!(world.now_ms < 10_000, "it does not wait for the expiry");
+}
+
+#[test]
+fn another_is_signed_only_once_the_first_can_never_land() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    let first = life.queue.durable().signed.clone().unwrap();
+    while life.queue.durable().signed.as_ref() == Some(&first) {
+        // Whatever is sent never arrives.
+        life.step(&mut world, Fault::Late);
+    }
+    assert!(world.now_s() > first.expires_s());
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    world.pool.append(&mut world.wire);
+    world.commit();
+    assert_ne!(life.queue.durable().landed[0].hash, Some(first.hash()));
+    assert_eq!(world.landed.len(), 1);
+}
