@@ -570,3 +570,23 @@ fn another_is_signed_only_once_the_first_can_never_land() {
     assert_ne!(life.queue.durable().landed[0].hash, Some(first.hash()));
     assert_eq!(world.landed.len(), 1);
 }
+
+#[test]
+fn who_registers_at_the_last_moment_is_not_overlooked() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(1, 5)] });
+    while life.queue.status().waiting > 0 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    // Just after it was asked for.
+    assert_eq!(life.queue.status().held, 1);
+    world.register(participant(1));
+    life.report(Report::Finish { amounts: BTreeMap::from([(participant(1), POOL)]) });
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    assert!(world.session().unwrap().closed, "the contract pays");
+}
