@@ -14,6 +14,9 @@ mod take;
 
 pub use take::Untaken;
 
+/// How many transactions of one report are remembered.
+const ATTEMPTS_MAX: usize = 16;
+
 /// A report in the queue. A settlement's entries are kept apart, since some may be held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Item {
@@ -29,6 +32,14 @@ pub(crate) enum Item {
 pub(crate) struct Entry {
     settlement: u64,
     contribution: Contribution,
+}
+
+/// A transaction of which another had to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) signed: Signed,
+    /// Whether it is said to have landed without success; otherwise it expired.
+    pub(crate) failed: bool,
 }
 
 /// The report on its way.
@@ -51,8 +62,8 @@ pub(crate) struct Durable {
     pub(crate) job: Option<Job>,
     /// The transaction of the job that may have been sent and may still land.
     pub(crate) signed: Option<Signed>,
-    /// One that the ledger did not have when it had expired.
-    pub(crate) dead: Option<Signed>,
+    /// Transactions of the job that are said to have failed or to be gone. A node may have been wrong about each.
+    pub(crate) attempts: Vec<Attempt>,
     pub(crate) landed: Vec<Landed>,
     pub(crate) paid: bool,
     /// Entries in no batch, by participant and then in the order in which they were settled.
@@ -79,7 +90,7 @@ impl Durable {
             items: VecDeque::new(),
             job: None,
             signed: None,
-            dead: None,
+            attempts: Vec::new(),
             landed: Vec::new(),
             paid: false,
             waiting: BTreeMap::new(),
@@ -113,8 +124,8 @@ impl Durable {
                 let signed = Signed::read(&bytes, self.target).map_err(|error| error.to_string())?;
                 self.signed = Some(signed);
             }
-            Record::Failed => self.signed = None,
-            Record::Dead => self.dead = self.signed.take(),
+            Record::Failed => self.give_up(true),
+            Record::Dead => self.give_up(false),
             Record::Landed(landed) => self.land(landed)?,
             Record::Superseded => self.end().map(drop)?,
         }
@@ -232,8 +243,16 @@ impl Durable {
         Ok(())
     }
 
+    fn give_up(&mut self, failed: bool) {
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            self.attempts.remove(0);
+        }
+        self.attempts.extend(self.signed.take().map(|signed| Attempt { signed, failed }));
+    }
+
     fn end(&mut self) -> Result<Job, String> {
-        (self.signed, self.dead) = (None, None);
+        self.signed = None;
+        self.attempts.clear();
         self.job.take().ok_or_else(|| "nothing is on its way".into())
     }
 

@@ -237,6 +237,9 @@ impl Life {
             Step::LookUp(signed) if fault == Fault::Invented => {
                 Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Ok(()))))))
             }
+            Step::LookUp(signed) if fault == Fault::InventedFailure => {
+                Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Err(Abort::Paused))))))
+            }
             Step::LookUp(signed) => Answer::Found(Ok(world.find(&signed))),
             Step::Look if before => Answer::Seen(Err(lost())),
             Step::Look => Answer::Seen(Ok(world.look())),
@@ -260,6 +263,7 @@ enum Fault {
     Late,
     OtherNode,
     Invented,
+    InventedFailure,
 }
 
 fn receipt(signed: &Signed, done: Result<(), Abort>) -> Receipt {
@@ -362,6 +366,7 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, 
         10 if !honest => life.step(world, Fault::OtherNode),
         11 if !honest => life.step(world, Fault::Invented),
         12..=13 => life.step(world, Fault::Late),
+        15 if !honest => life.step(world, Fault::InventedFailure),
         14 => world.pool.append(&mut world.wire),
         _ => life.step(world, Fault::None),
     }
@@ -589,4 +594,53 @@ fn who_registers_at_the_last_moment_is_not_overlooked() {
         world.commit();
     }
     assert!(world.session().unwrap().closed, "the contract pays");
+}
+
+#[test]
+fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    // A second aggregator with the same key is faster by a moment.
+    let entries = vec![contribution(0, 99)];
+    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let signed = world.prepare(&theirs).unwrap();
+    world.pool.push(signed);
+    for _ in 0..100 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    let status = life.queue.status();
+    assert!(status.blocked && status.waiting == 1 && status.landed == 1, "{status:?}");
+    assert_eq!(world.landed.values().filter(|receipt| !receipt.success).count(), 1, "one was paid for in vain");
+}
+
+#[test]
+fn a_failure_that_was_invented_does_not_stop_the_queue() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    for _ in 0..2 {
+        while life.queue.phase != Phase::LookUp {
+            life.step(&mut world, Fault::None);
+        }
+        life.step(&mut world, Fault::InventedFailure);
+        world.commit();
+        life.step(&mut world, Fault::None);
+    }
+    while !life.is_drained() {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    let landed = &life.queue.durable().landed;
+    assert!(landed.len() == 2 && landed.iter().all(|of| of.version.is_some()), "{landed:?}");
 }
