@@ -340,18 +340,23 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
     }
     life.report(Report::Finish { amounts: amounts.clone() });
     world.pool.append(&mut world.wire);
-    for _ in 0..2_000 {
-        if life.is_drained() {
-            break;
-        }
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
-    assert!(life.is_drained(), "{:?}", life.queue.status());
+    drain(&mut life, &mut world);
     check(&life, &world, &expected);
     // With nodes that do not lie, nothing is ever paid for in vain.
     let failed = world.landed.values().filter(|receipt| !receipt.success).count();
     assert!(!honest || failed == 0, "{failed} failed");
+}
+
+/// A calm in which everything must come to its end.
+fn drain(life: &mut Life, world: &mut World) {
+    for _ in 0..5_000 {
+        if life.is_drained() {
+            return;
+        }
+        life.step(world, Fault::None);
+        world.commit();
+    }
+    panic!("it does not end: {:?}", life.queue.status());
 }
 
 fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, honest: bool) {
@@ -446,10 +451,7 @@ fn a_batch_has_at_most_what_the_contract_takes() {
     life.report(Report::Open(terms()));
     let entries = (0..700_u64).map(|n| contribution((n % 5) as u8, n)).collect();
     life.report(Report::Settle { settlement: 1, entries });
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert_eq!(world.session().unwrap().settlement, 3, "256, 256 and 188");
     let times: u64 =
         (0..5).map(|of| world.numbers("get_contribution", &[SESSION.into(), participant(of).into()])[0]).sum();
@@ -465,10 +467,7 @@ fn more_participants_than_the_contract_pays_are_paid_by_a_root() {
     let entries = many.iter().map(|of| Contribution { participant: *of, ..contribution(0, 1) }).collect();
     life.report(Report::Settle { settlement: 1, entries });
     life.report(Report::Finish { amounts: many.iter().map(|of| (*of, 10)).collect() });
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert_eq!(world.look().root.unwrap().pending_total, 2_570);
     assert!(!world.session().unwrap().closed);
 }
@@ -494,10 +493,7 @@ fn another_runs_settlement_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
     life.report(Report::Open(terms()));
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     // A second aggregator with the same key reports first.
     let entries = vec![contribution(0, 99)];
     let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
@@ -545,10 +541,7 @@ fn a_transaction_that_got_lost_is_sent_again_as_it_is() {
     let hash = life.queue.durable().signed.as_ref().unwrap().hash();
     life.step(&mut world, Fault::BeforeIt);
     life.crash();
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert_eq!(life.queue.durable().landed[0].hash, Some(hash));
     assert!(world.now_ms < 10_000, "it does not wait for the expiry");
 }
@@ -566,10 +559,7 @@ fn another_is_signed_only_once_the_first_can_never_land() {
         life.step(&mut world, Fault::Late);
     }
     assert!(world.now_s() > first.expires_s());
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     world.pool.append(&mut world.wire);
     world.commit();
     assert_ne!(life.queue.durable().landed[0].hash, Some(first.hash()));
@@ -589,10 +579,7 @@ fn who_registers_at_the_last_moment_is_not_overlooked() {
     assert_eq!(life.queue.status().held, 1);
     world.register(participant(1));
     life.report(Report::Finish { amounts: BTreeMap::from([(participant(1), POOL)]) });
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert!(world.session().unwrap().closed, "the contract pays");
 }
 
@@ -601,10 +588,7 @@ fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
     life.report(Report::Open(terms()));
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
     while life.queue.phase != Phase::Send {
         life.step(&mut world, Fault::None);
@@ -637,10 +621,7 @@ fn a_failure_that_was_invented_does_not_stop_the_queue() {
         world.commit();
         life.step(&mut world, Fault::None);
     }
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     let landed = &life.queue.durable().landed;
     assert!(landed.len() == 2 && landed.iter().all(|of| of.version.is_some()), "{landed:?}");
 }
