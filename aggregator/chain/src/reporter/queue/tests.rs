@@ -625,3 +625,24 @@ fn a_failure_that_was_invented_does_not_stop_the_queue() {
     let landed = &life.queue.durable().landed;
     assert!(landed.len() == 2 && landed.iter().all(|of| of.version.is_some()), "{landed:?}");
 }
+
+#[test]
+fn a_report_whose_transaction_the_ledger_forgot_counts_once() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    drain(&mut life, &mut world);
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    while life.queue.phase != Phase::LookUp {
+        life.step(&mut world, Fault::None);
+    }
+    // It landed, but a node that does not have it says that its time is over, and no node keeps it any longer.
+    let hash = life.queue.durable().signed.as_ref().unwrap().hash();
+    world.commit();
+    assert!(world.landed.remove(&hash).unwrap().success);
+    life.step(&mut world, Fault::OtherNode);
+    drain(&mut life, &mut world);
+    let landed = life.queue.durable().landed.last().unwrap();
+    assert_eq!((landed.key.as_str(), landed.hash, landed.version), ("settlement-1", Some(hash), None));
+    assert_eq!(world.session().unwrap().settlement, 1);
+}
