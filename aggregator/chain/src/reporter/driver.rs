@@ -83,15 +83,17 @@ impl Driver {
     }
 
     async fn wait(&self, until_ms: Option<u64>, changed: impl Future<Output = ()>) {
-        match until_ms {
+        // A time beyond all clocks is none.
+        let until = until_ms.and_then(|until_ms| self.inner.start.checked_add(Duration::from_millis(until_ms)));
+        match until {
             None => changed.await,
-            Some(until_ms) => {
-                let until = self.inner.start + Duration::from_millis(until_ms);
+            Some(until) => {
                 let _ = tokio::time::timeout_at(until, changed).await;
             }
         }
     }
 
+    /// Asks the ledger what a step asks.
     async fn perform(&self, step: Step) -> Answer {
         let client = &self.client;
         match step {
@@ -102,6 +104,7 @@ impl Driver {
             Step::Prepare(call) => Answer::Prepared(client.prepare(&self.account, &call).await),
             Step::Send(signed) => Answer::Sent(client.send(&signed).await),
             Step::LookUp(signed) => Answer::Found(client.look_up(&signed).await),
+            // The last two never come here; to look is harmless.
             Step::Look | Step::Wait(_) | Step::Record(_) => Answer::Seen(self.look().await),
         }
     }
