@@ -175,7 +175,7 @@ impl Client {
 
     /// How many units the payer can pay for, and the chain allows.
     pub(crate) fn affordable(&self, balance: u64, price: u64) -> Result<u64, ClientError> {
-        let needed = self.ceilings.balance_low.max(GAS_MIN * price);
+        let needed = self.ceilings.balance_low.max(price.saturating_mul(GAS_MIN));
         if balance < needed {
             return Err(ClientError::BalanceLow { balance, needed });
         }

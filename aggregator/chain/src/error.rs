@@ -83,6 +83,18 @@ pub enum ClientError {
         /// The node's, as it wrote it.
         found: String,
     },
+    /// The node's time is not ours, so nobody can say when a transaction expires.
+    #[error(
+        "the ledger at {url} says that it is {chain_s} s, this machine {local_s} s; set its clock, or ask another node"
+    )]
+    OtherTime {
+        /// The ledger.
+        url: String,
+        /// The ledger's time, in seconds since 1970.
+        chain_s: u64,
+        /// This machine's.
+        local_s: u64,
+    },
     /// The node contradicts what was signed.
     #[error("the ledger's answer is not believed: {0}")]
     Lie(#[from] Lie),

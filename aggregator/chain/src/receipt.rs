@@ -50,10 +50,14 @@ pub(crate) fn read(signed: &Signed, target: Target, json: &Json) -> Result<Optio
     if json["type"] == "pending_transaction" {
         return Ok(None);
     }
-    check.same("type", "user_transaction", text(&json["type"]))?;
+    if json["type"] != "user_transaction" {
+        return Err(check.lie("the type", "user_transaction", &json["type"].to_string()).into());
+    }
     let success = json["success"].as_bool().ok_or_else(|| unreadable("success"))?;
     let vm_status = text(&json["vm_status"]).ok_or_else(|| unreadable("vm_status"))?;
-    check.same("vm_status", &(success.to_string()), Some(&(vm_status == EXECUTED).to_string()))?;
+    if success != (vm_status == EXECUTED) {
+        return Err(check.lie("success", &format!("the one of {vm_status}"), &success.to_string()).into());
+    }
     let receipt = Receipt {
         hash: signed.hash(),
         version: check.number("version")?,
@@ -100,10 +104,6 @@ impl Check<'_> {
     fn lie(&self, what: &str, expected: &str, found: &str) -> Lie {
         let (expected, found) = (excerpt(expected), excerpt(found));
         Lie::Field { hash: self.signed.hash(), what: what.into(), expected, found }
-    }
-
-    fn same(&self, what: &str, expected: &str, found: Option<&str>) -> Result<(), Lie> {
-        if found == Some(expected) { Ok(()) } else { Err(self.lie(what, expected, found.unwrap_or("missing"))) }
     }
 
     fn number(&self, name: &str) -> Result<u64, ClientError> {

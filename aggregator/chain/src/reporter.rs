@@ -4,6 +4,7 @@
 //! which knows neither disk, network nor clock; `durable` is the part of it that the log alone determines; `driver` does
 //! what the core says.
 
+use crate::transport::now_s;
 use crate::{
     Account, Anchor, Ceilings, Client, ClientError, Contribution, Home, Offer, OfferError, OfferTerms, SessionTerms,
     Term,
@@ -17,7 +18,7 @@ use record::{Record, Report};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 use store::Store;
 use thiserror::Error;
 use tokio::sync::{Notify, watch};
@@ -182,8 +183,9 @@ impl Reporter {
         let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
         let driver = Driver { inner: inner.clone(), client, account };
         tokio::spawn(async move {
+            // Dropped after the driver, whatever ends it.
+            let _stopped = stopped.drop_guard();
             driver.run(shutdown).await;
-            stopped.cancel();
         });
         Ok(Reporter(inner))
     }
@@ -220,7 +222,8 @@ impl Reporter {
         self.0.take(Report::Finish { amounts })
     }
 
-    /// Takes a worker's signed call to sponsor; who signed it. It is not durable: it expires within a minute.
+    /// Takes a worker's signed call to sponsor; who signed it, which the caller compares with who brought it. It is not
+    /// durable: it expires within a minute.
     pub fn offer(&self, bytes: &[u8]) -> Result<Address, OfferError> {
         let inner = &self.0;
         let now_s = now_s();
@@ -255,9 +258,4 @@ impl Reporter {
         let empty = status.wait_for(|status| status.waiting == 0 && status.held == 0);
         matches!(tokio::time::timeout(within, empty).await, Ok(Ok(_)))
     }
-}
-
-/// The time in whole seconds, by which a worker's offer is judged.
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

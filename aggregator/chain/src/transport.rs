@@ -5,14 +5,19 @@ use crate::error::{ClientError, Lie, Refusal, excerpt};
 use crate::home::Home;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use serde_json::Value as Json;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How long a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an answer may take.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest answer: a committed batch of the largest size with all that it changed.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The longest answer with a transaction: a batch of the largest size with all that it changed.
+const TRANSACTION_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// The longest other answer.
+const ANSWER_BYTES_MAX: usize = 256 * 1024;
+
+/// How far the ledger's time may be from this machine's.
+const SKEW_S_MAX: u64 = 300;
 
 pub(crate) const SIGNED_TRANSACTION: &str = "application/x.aptos.signed_transaction+bcs";
 pub(crate) const JSON: &str = "application/json";
@@ -99,11 +104,12 @@ impl Transport {
             return Err(self.unreachable(format!("status {status}")));
         }
         self.check_chain(response.headers())?;
-        let chain_s = number(response.headers(), "x-aptos-ledger-timestampusec")? / 1_000_000;
+        let chain_s = self.chain_s(response.headers())?;
+        let bytes_max = bytes_max(response.url().path());
         let mut body = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(failed)? {
-            if body.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(ClientError::Unreadable(format!("more than {ANSWER_BYTES_MAX} bytes")));
+            if body.len() + chunk.len() > bytes_max {
+                return Err(ClientError::Unreadable(format!("more than {bytes_max} bytes")));
             }
             body.extend_from_slice(&chunk);
         }
@@ -113,6 +119,15 @@ impl Transport {
         } else {
             Err(Failure { refusal: refusal(status, &body), chain_s })
         })
+    }
+
+    /// The time of the answer. One that is far from ours would have us sign what expires too late, or sign anew too early.
+    fn chain_s(&self, headers: &HeaderMap) -> Result<u64, ClientError> {
+        let (chain_s, local_s) = (number(headers, "x-aptos-ledger-timestampusec")? / 1_000_000, now_s());
+        if chain_s.abs_diff(local_s) <= SKEW_S_MAX {
+            return Ok(chain_s);
+        }
+        Err(ClientError::OtherTime { url: self.home.url.clone(), chain_s, local_s })
     }
 
     fn check_chain(&self, headers: &HeaderMap) -> Result<(), ClientError> {
@@ -125,6 +140,15 @@ impl Transport {
         let found = excerpt(&String::from_utf8_lossy(found.as_bytes()));
         Err(ClientError::OtherChain { url: self.home.url.clone(), expected, found })
     }
+}
+
+/// This machine's time in whole seconds.
+pub(crate) fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+fn bytes_max(path: &str) -> usize {
+    if path.contains("/transactions/") { TRANSACTION_BYTES_MAX } else { ANSWER_BYTES_MAX }
 }
 
 fn is_loopback(url: &reqwest::Url) -> bool {
@@ -152,3 +176,6 @@ fn causes(error: &reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;

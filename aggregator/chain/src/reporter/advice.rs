@@ -30,7 +30,10 @@ pub(crate) fn advice(error: &ClientError, durable: &Durable) -> (Option<String>,
             (Some("raise the ceiling if it is worth that".into()), true)
         }
         ClientError::BalanceLow { .. } => (Some(format!("the account is {account}")), true),
-        ClientError::OtherChain { .. } | ClientError::Url { .. } | ClientError::Fails { .. } => (None, true),
+        ClientError::OtherChain { .. }
+        | ClientError::OtherTime { .. }
+        | ClientError::Url { .. }
+        | ClientError::Fails { .. } => (None, true),
         _ => (None, false),
     }
 }

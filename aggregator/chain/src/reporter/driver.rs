@@ -5,6 +5,7 @@ use super::queue::{Answer, Step};
 use super::record::{Payout, Record};
 use super::verdict::Seen;
 use super::{Inner, Shared};
+use crate::transport::now_s;
 use crate::{Account, Client, ClientError, Offer, OfferKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ impl Driver {
 
     /// Workers' calls go first where no report is on its way, since entries may wait for a registration.
     fn next(&self) -> Next {
-        let (now_ms, now_s) = (self.inner.now_ms(), super::now_s());
+        let (now_ms, now_s) = (self.inner.now_ms(), now_s());
         let mut shared = self.inner.lock();
         let Shared { queue, offers, offers_retry_ms, offers_left, .. } = &mut *shared;
         let every_ms = self.inner.pace.heartbeat_every_s.saturating_mul(1_000);
@@ -82,15 +83,17 @@ impl Driver {
     }
 
     async fn wait(&self, until_ms: Option<u64>, changed: impl Future<Output = ()>) {
-        match until_ms {
+        // A time beyond all clocks is none.
+        let until = until_ms.and_then(|until_ms| self.inner.start.checked_add(Duration::from_millis(until_ms)));
+        match until {
             None => changed.await,
-            Some(until_ms) => {
-                let until = self.inner.start + Duration::from_millis(until_ms);
+            Some(until) => {
                 let _ = tokio::time::timeout_at(until, changed).await;
             }
         }
     }
 
+    /// Asks the ledger what a step asks.
     async fn perform(&self, step: Step) -> Answer {
         let client = &self.client;
         match step {
@@ -101,6 +104,7 @@ impl Driver {
             Step::Prepare(call) => Answer::Prepared(client.prepare(&self.account, &call).await),
             Step::Send(signed) => Answer::Sent(client.send(&signed).await),
             Step::LookUp(signed) => Answer::Found(client.look_up(&signed).await),
+            // The last two never come here; to look is harmless.
             Step::Look | Step::Wait(_) | Step::Record(_) => Answer::Seen(self.look().await),
         }
     }
@@ -170,7 +174,7 @@ impl Driver {
             Ok(Err(error @ ClientError::Unreachable { .. })) => {
                 // The worker's call is still good; nobody's is tried for a while.
                 let every_ms = self.inner.pace.heartbeat_every_s.saturating_mul(1_000);
-                shared.offers.put(offer, self.inner.now_ms(), super::now_s(), every_ms);
+                shared.offers.put(offer, self.inner.now_ms(), now_s(), every_ms);
                 shared.offers_retry_ms = self.inner.now_ms() + self.inner.pace.retry_max_ms.min(1_000);
                 debug!(%error, %sender, "a call waits to be sponsored");
             }
@@ -187,7 +191,7 @@ impl Driver {
             OfferKind::Registration(_) => node.is_none_or(|node| !node.active),
             OfferKind::Heartbeat => node.is_some_and(|node| {
                 let next_s = node.last_heartbeat.saturating_add(self.inner.pace.heartbeat_every_s);
-                node.active && next_s <= super::now_s()
+                node.active && next_s <= now_s()
             }),
             OfferKind::ClaimReward { .. } | OfferKind::Claim { .. } => true,
         };

@@ -14,8 +14,8 @@ mod take;
 
 pub use take::Untaken;
 
-/// The transactions of one report that are remembered after they failed or expired.
-const DEAD_MAX: usize = 8;
+/// How many transactions of one report are remembered.
+const ATTEMPTS_MAX: usize = 16;
 
 /// A report in the queue. A settlement's entries are kept apart, since some may be held back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,14 @@ pub(crate) enum Item {
 pub(crate) struct Entry {
     settlement: u64,
     contribution: Contribution,
+}
+
+/// A transaction of which another had to be signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attempt {
+    pub(crate) signed: Signed,
+    /// Whether it is said to have landed without success; otherwise it expired.
+    pub(crate) failed: bool,
 }
 
 /// The report on its way.
@@ -54,9 +62,8 @@ pub(crate) struct Durable {
     pub(crate) job: Option<Job>,
     /// The transaction of the job that may have been sent and may still land.
     pub(crate) signed: Option<Signed>,
-    /// Those of the job that will have no effect by a node's word: the ledger did not have them when they had expired, or
-    /// they failed. A node may be wrong, so the ledger's word is asked for again where the effect shows.
-    pub(crate) dead: Vec<Signed>,
+    /// Transactions of the job that are said to have failed or to be gone. A node may have been wrong about each.
+    pub(crate) attempts: Vec<Attempt>,
     pub(crate) landed: Vec<Landed>,
     pub(crate) paid: bool,
     /// Entries in no batch, by participant and then in the order in which they were settled.
@@ -83,7 +90,7 @@ impl Durable {
             items: VecDeque::new(),
             job: None,
             signed: None,
-            dead: Vec::new(),
+            attempts: Vec::new(),
             landed: Vec::new(),
             paid: false,
             waiting: BTreeMap::new(),
@@ -117,18 +124,12 @@ impl Durable {
                 let signed = Signed::read(&bytes, self.target).map_err(|error| error.to_string())?;
                 self.signed = Some(signed);
             }
-            Record::Failed | Record::Dead => self.bury(),
+            Record::Failed => self.give_up(true),
+            Record::Dead => self.give_up(false),
             Record::Landed(landed) => self.land(landed)?,
             Record::Superseded => self.end().map(drop)?,
         }
         Ok(())
-    }
-
-    fn bury(&mut self) {
-        if self.dead.len() == DEAD_MAX {
-            self.dead.remove(0);
-        }
-        self.dead.extend(self.signed.take());
     }
 
     fn report(&mut self, report: Report) {
@@ -242,9 +243,16 @@ impl Durable {
         Ok(())
     }
 
+    fn give_up(&mut self, failed: bool) {
+        if self.attempts.len() >= ATTEMPTS_MAX {
+            self.attempts.remove(0);
+        }
+        self.attempts.extend(self.signed.take().map(|signed| Attempt { signed, failed }));
+    }
+
     fn end(&mut self) -> Result<Job, String> {
         self.signed = None;
-        self.dead.clear();
+        self.attempts.clear();
         self.job.take().ok_or_else(|| "nothing is on its way".into())
     }
 

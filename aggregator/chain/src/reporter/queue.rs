@@ -5,7 +5,7 @@
 //! expiry. Before that, and whenever the contract says that a report is there already, the ledger's views decide.
 
 use super::advice::{advice, is_guard};
-use super::durable::{Durable, Item, Job};
+use super::durable::{Attempt, Durable, Item, Job};
 use super::record::{Begin, Payout, Record};
 use super::verdict::{Seen, Verdict, verdict};
 use super::{Landed, Pace, Status};
@@ -59,10 +59,19 @@ enum Phase {
     LookUp,
     /// It is said to have landed; its effect must show.
     Confirm,
-    /// The ledger shows the effect; the transactions that may have made it are asked for, one after the other.
-    LookUpDead,
-    /// They all failed, so the effect is not ours.
-    Disown,
+    /// The ledger shows an effect that fits; which transaction made it is asked of each that was given up, the last first.
+    Attempts,
+}
+
+/// Whose the effect is that the ledger shows.
+#[derive(Debug, Default)]
+struct Inquiry {
+    seen: Seen,
+    asked: usize,
+    /// One that expired and is still not shown: the ledger may not keep it any more.
+    gone: bool,
+    /// One of which the node says something else than before.
+    unclear: bool,
 }
 
 /// The core.
@@ -78,9 +87,8 @@ pub(crate) struct Queue {
     rechecks_left: u32,
     /// The receipt that is to be confirmed.
     receipt: Option<Receipt>,
-    /// How many of the dead transactions were asked for, and whether the ledger lacked one of them.
-    asked: usize,
-    lacks_one: bool,
+    /// What is known of the transactions that were given up.
+    inquiry: Inquiry,
     sent_ms: Option<u64>,
     retry_ms: u64,
     failures: u32,
@@ -101,8 +109,7 @@ impl Queue {
             finishing: false,
             rechecks_left: RECHECKS_MAX,
             receipt: None,
-            asked: 0,
-            lacks_one: false,
+            inquiry: Inquiry::default(),
             sent_ms: None,
             retry_ms: 0,
             failures: 0,
@@ -167,11 +174,11 @@ impl Queue {
     fn advance(&self) -> Step {
         let lost = Step::Wait(None);
         match self.phase {
-            Phase::Look | Phase::Confirm | Phase::Disown => Step::Look,
+            Phase::Look | Phase::Confirm => Step::Look,
             Phase::Prepare => self.durable.call().map_or(lost, Step::Prepare),
             Phase::Send => self.durable.signed.clone().map_or(lost, Step::Send),
             Phase::LookUp => self.durable.signed.clone().map_or(lost, Step::LookUp),
-            Phase::LookUpDead => self.durable.dead.get(self.asked).cloned().map_or(lost, Step::LookUp),
+            Phase::Attempts => self.attempt().map_or(lost, |attempt| Step::LookUp(attempt.signed.clone())),
         }
     }
 
@@ -232,7 +239,7 @@ impl Queue {
                     self.fail(now_ms, &error);
                 }
             }
-            Answer::Found(found) if self.phase == Phase::LookUpDead => return self.found_dead(now_ms, found),
+            Answer::Found(Ok(found)) if self.phase == Phase::Attempts => return self.found_attempt(now_ms, &found),
             Answer::Found(Ok(found)) => return self.found(now_ms, found),
             Answer::Seen(Ok(seen)) if self.phase == Phase::Confirm => return self.confirm(now_ms, &seen),
             Answer::Seen(Ok(seen)) => return self.seen(now_ms, &seen),
@@ -316,11 +323,21 @@ impl Queue {
     }
 
     fn seen(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
-        let doubtful = !self.durable.dead.is_empty() && self.phase != Phase::Disown;
-        self.phase = Phase::Look;
+        let doubtful = !self.durable.attempts.is_empty();
         match verdict(&self.durable, seen, doubtful) {
+            Verdict::Landed if doubtful => {
+                self.inquiry = Inquiry { seen: seen.clone(), ..Inquiry::default() };
+                self.phase = Phase::Attempts;
+                None
+            }
+            verdict => self.judged(now_ms, verdict),
+        }
+    }
+
+    fn judged(&mut self, now_ms: u64, verdict: Verdict) -> Option<Record> {
+        self.phase = Phase::Look;
+        match verdict {
             Verdict::NotYet => self.phase = Phase::Prepare,
-            Verdict::Landed if doubtful => (self.phase, self.asked, self.lacks_one) = (Phase::LookUpDead, 0, false),
             Verdict::Landed => return self.landed_unseen().map(Record::Landed),
             Verdict::Superseded(what) => {
                 self.last_error = Some(what);
@@ -332,23 +349,32 @@ impl Queue {
         None
     }
 
-    /// The effect is ours if one of our transactions made it, or if one is nowhere to be found.
-    fn found_dead(&mut self, now_ms: u64, found: Result<Found, ClientError>) -> Option<Record> {
+    /// The transaction that is asked for next, of those that were given up.
+    fn attempt(&self) -> Option<&Attempt> {
+        self.durable.attempts.iter().rev().nth(self.inquiry.asked)
+    }
+
+    fn found_attempt(&mut self, now_ms: u64, found: &Found) -> Option<Record> {
+        let failed = self.attempt().is_some_and(|attempt| attempt.failed);
         match found {
-            Ok(Found::Landed(receipt)) if receipt.success => return self.landed_by(&receipt).map(Record::Landed),
-            Ok(found) => {
-                self.lacks_one |= !matches!(found, Found::Landed(_));
-                self.asked += 1;
-                if self.asked >= self.durable.dead.len() {
-                    if self.lacks_one {
-                        return self.landed_unseen().map(Record::Landed);
-                    }
-                    self.phase = Phase::Disown;
-                }
-            }
-            Err(error) => self.fail(now_ms, &error),
+            Found::Landed(receipt) if receipt.success => return self.landed_by(receipt).map(Record::Landed),
+            Found::Landed(_) => {}
+            Found::Absent { .. } if !failed => self.inquiry.gone = true,
+            Found::Absent { .. } | Found::Waiting => self.inquiry.unclear = true,
         }
-        None
+        self.inquiry.asked += 1;
+        if self.attempt().is_some() {
+            return None;
+        }
+        let Inquiry { seen, gone, unclear, .. } = std::mem::take(&mut self.inquiry);
+        if unclear {
+            self.phase = Phase::Look;
+            self.trouble(now_ms, "the ledger says this and that of a transaction".into(), false);
+            return None;
+        }
+        // None of ours succeeded, unless one is gone that did.
+        let verdict = if gone { Verdict::Landed } else { verdict(&self.durable, &seen, false) };
+        self.judged(now_ms, verdict)
     }
 
     fn landed_by(&self, receipt: &Receipt) -> Option<Landed> {
@@ -367,7 +393,8 @@ impl Queue {
     /// The ledger shows a report's effect, but not the transaction.
     fn landed_unseen(&self) -> Option<Landed> {
         let (job, call) = (self.durable.job.as_ref()?, self.durable.call()?);
-        let hash = self.durable.dead.last().map(Signed::hash);
+        let gone = self.durable.attempts.iter().rev().find(|attempt| !attempt.failed);
+        let hash = gone.map(|attempt| attempt.signed.hash());
         let (version, gas_used, gas_unit_price, timestamp_s) = (None, None, None, None);
         Some(Landed {
             call: call.function().into(),
@@ -389,8 +416,8 @@ impl Queue {
     pub(crate) fn trouble(&mut self, now_ms: u64, what: String, blocked: bool) {
         let doubled = self.pace.retry_first_ms.saturating_mul(1 << self.failures.min(20));
         let pause = if blocked { self.pace.blocked_ms } else { doubled.min(self.pace.retry_max_ms) };
-        self.failures += 1;
-        (self.retry_ms, self.blocked, self.last_error) = (now_ms + pause, blocked, Some(what));
+        self.failures = self.failures.saturating_add(1);
+        (self.retry_ms, self.blocked, self.last_error) = (now_ms.saturating_add(pause), blocked, Some(what));
     }
 
     /// How the queue stands; the driver adds what it alone knows.

@@ -37,7 +37,7 @@ pub enum StoreError {
     #[error("{0} is in use by another process")]
     InUse(PathBuf),
     /// A record that is not the last one is damaged, or cannot follow those before it.
-    #[error("{path} is damaged at byte {at}: {what}; restore it from a copy")]
+    #[error("{path} cannot be used from byte {at} on: {what}; restore it from a copy, or report from another folder")]
     Damaged {
         /// The file.
         path: PathBuf,

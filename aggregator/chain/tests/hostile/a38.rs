@@ -1,7 +1,7 @@
 //! A38: what a worker says of itself earns nothing. Contributions come from reporters alone, and an offer, which a worker
 //! signs and a sponsor pays for, can do four things and nothing else.
 
-use crate::world::{DAY_S, FUNDS, POOL, Person, SESSION, World, contribution, registration, session};
+use crate::world::{DELAY_S, FUNDS, POOL, Person, SESSION, World, contribution, registration, session};
 use aptos_sdk::transaction::{
     AccountAuthenticator, EntryFunction, FeePayerRawTransaction, RawTransaction, TransactionExecutable,
     TransactionExtraConfig, TransactionPayload, TransactionPayloadInner,
@@ -70,7 +70,7 @@ async fn is_paid_as_reported(world: &World, reporter: &Person, reported: &[(&Per
         total += earning.amount;
     }
     assert_eq!(total, POOL);
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     for (of, _) in reported {
         world.does(of, Call::ClaimReward { session_id: SESSION }).await;
     }

@@ -1,6 +1,6 @@
 //! A39: whoever claims twice, with another's proof or in another's name is paid once and what is due, and nobody else's.
 
-use crate::world::{DAY_S, EXPIRED_S, POOL, Person, SESSION, World, contribution, registration, session};
+use crate::world::{DELAY_S, EXPIRED_S, POOL, Person, SESSION, World, contribution, registration, session};
 use chain::{Call, ClientError, SessionTerms};
 use contract::{Abort, Address};
 use rewards::merkle::Tree;
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 const CLAIM: Call = Call::ClaimReward { session_id: SESSION };
 
-/// A session whose pool was distributed among these, a day ago.
+/// A session whose pool was distributed among these, and may be claimed.
 async fn distributed(world: &mut World, compute_times: &[u64]) -> (Person, Vec<Person>) {
     let reporter = world.reporter().await;
     world.does(&reporter, Call::CreateSession(session())).await;
@@ -19,7 +19,7 @@ async fn distributed(world: &mut World, compute_times: &[u64]) -> (Person, Vec<P
     let entries = workers.iter().zip(compute_times).map(|(worker, time)| contribution(worker, *time)).collect();
     world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
     world.does(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     (reporter, workers)
 }
 
@@ -33,7 +33,7 @@ fn tree(session_id: u64, amounts: &[(&Person, u64)]) -> Tree {
 async fn publish(world: &World, reporter: &Person, tree: &Tree) {
     let (session_id, root, total) = (tree.session_id(), tree.root(), tree.total().unwrap());
     world.does(reporter, Call::PublishRoot { session_id, root, total }).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
 }
 
 /// The claim that a leaf allows.
@@ -182,7 +182,7 @@ async fn a39_a_root_of_more_than_its_total_stops_at_the_total() {
     // A root that promises 1,000, published as one of 600.
     let tree = tree(SESSION, &[(&one, 600), (&other, 400)]);
     world.does(&reporter, Call::PublishRoot { session_id: SESSION, root: tree.root(), total: 600 }).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     world.does(&one, claim(&tree, &one)).await;
     world.is_refused(&other, claim(&tree, &other), Abort::PoolExceeded).await;
     assert_eq!(world.vault(), POOL - 600);
@@ -281,7 +281,7 @@ async fn a39_totals_near_the_end_of_their_numbers_neither_wrap_nor_pay_more() {
         world.is_refused(&reporter, batch(2, vec![contribution(&other, 1), more]), Abort::Overflow).await;
     }
     world.does(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     let before = world.holds(one.address()) + world.holds(other.address());
     world.does(&one, CLAIM).await;
     world.does(&other, CLAIM).await;
@@ -317,7 +317,7 @@ async fn a39_bad_evidence_and_late_doubts_take_nothing_away() {
     world.does(&admin, doubt(cheat.address(), &[1; 256])).await;
     assert_eq!(world.holds(reporter.address()) - before, earned.amount);
     world.is_refused(&admin, doubt(cheat.address(), b"again"), Abort::TooLate).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     world.is_refused(&cheat, CLAIM, Abort::NothingToClaim).await;
     world.is_refused(&admin, doubt(honest.address(), b"late"), Abort::TooLate).await;
     world.does(&honest, CLAIM).await;
@@ -333,7 +333,7 @@ async fn a39_an_invalidated_root_pays_nothing() {
     world.does(&reporter, Call::PublishRoot { session_id: SESSION, root: tree.root(), total: POOL }).await;
     world.is_refused(&one, claim(&tree, &one), Abort::NoRoot).await;
     world.does(&world.admin(), Call::InvalidateRoot { session_id: SESSION, evidence: b"inflated".to_vec() }).await;
-    world.pass_s(DAY_S);
+    world.pass_s(DELAY_S);
     world.is_refused(&one, claim(&tree, &one), Abort::NoRoot).await;
     publish(&world, &reporter, &tree).await;
     let late = Call::InvalidateRoot { session_id: SESSION, evidence: b"late".to_vec() };

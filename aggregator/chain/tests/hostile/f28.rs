@@ -3,10 +3,11 @@
 
 use crate::proxy::{Do, Gate, Of, Proxy};
 use crate::world::{
-    DAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
+    DELAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
 };
 use chain::{Anchor, Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
 use contract::Address;
+use futures::future::join_all;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -119,7 +120,7 @@ impl Run {
 
     async fn is_paid_out(&self) {
         assert_eq!(self.world.vault(), POOL);
-        self.world.pass_s(DAY_S);
+        self.world.pass_s(DELAY_S);
         let before: u64 = self.workers.iter().map(|worker| self.world.holds(worker.address())).sum();
         for worker in &self.workers {
             self.world.does(worker, Call::ClaimReward { session_id: SESSION }).await;
@@ -230,20 +231,17 @@ async fn f28_failures_of_every_kind_of_request_pass() {
         Of::Path("gas_price"),
         Of::Path("/balance/"),
     ];
-    for of in kinds {
-        for act in [Do::Refuse(500), Do::Refuse(429), Do::Drop, Do::LoseAnswer, Do::Garbage(b"<html>".to_vec())] {
-            lands_in_spite_of(|proxy| proxy.next(of, 3, act)).await;
-        }
-    }
+    let acts = [Do::Refuse(500), Do::Refuse(429), Do::Drop, Do::LoseAnswer, Do::Garbage(b"<html>".to_vec())];
+    let runs =
+        kinds.into_iter().flat_map(|of| acts.clone().map(|act| lands_in_spite_of(move |it| it.next(of, 3, act))));
+    join_all(runs).await;
 }
 
 #[tokio::test]
 async fn f28_refusals_of_every_kind_of_request_pass() {
-    for of in [Of::Submit, Of::Lookup, Of::View("get_session"), Of::Path("simulate"), Of::Path("/balance/")] {
-        for status in [400, 403, 404, 410, 413] {
-            lands_in_spite_of(|proxy| proxy.next(of, 3, Do::Refuse(status))).await;
-        }
-    }
+    let kinds = [Of::Submit, Of::Lookup, Of::View("get_session"), Of::Path("simulate"), Of::Path("/balance/")];
+    let with = |of, status| lands_in_spite_of(move |it| it.next(of, 3, Do::Refuse(status)));
+    join_all(kinds.into_iter().flat_map(|of| [400, 403, 404, 410, 413].map(|status| with(of, status)))).await;
 }
 
 #[tokio::test]
@@ -393,6 +391,28 @@ async fn f28_lies_about_the_chain_and_its_time_double_nothing() {
             lands_in_spite_of(|proxy| proxy.next(of, 3, lie)).await;
         }
     }
+}
+
+#[tokio::test]
+async fn f28_a_simulation_that_lies_costs_time_and_doubles_nothing() {
+    let passes = |it: &mut Json, gas: &str| {
+        it[0]["success"] = json!(true);
+        it[0]["vm_status"] = json!("Executed successfully");
+        it[0]["gas_used"] = json!(gas);
+    };
+    // Were it signed for a time far ahead, it would be refused until then.
+    lands_in_spite_of(|proxy| {
+        proxy.next(Of::Path("/balance/"), 4, header("x-aptos-ledger-timestampusec", "9000000000000000"));
+        proxy.next(Of::Path("simulate"), 3, Do::lie(move |it| passes(it, "5000")));
+    })
+    .await;
+    // With too little gas it fails, and is paid for.
+    lands_in_spite_of(|proxy| proxy.next(Of::Path("simulate"), 3, Do::lie(move |it| passes(it, "100")))).await;
+    let fails = |it: &mut Json| {
+        it[0]["success"] = json!(false);
+        it[0]["vm_status"] = json!("Out of gas");
+    };
+    lands_in_spite_of(|proxy| proxy.next(Of::Path("simulate"), 3, Do::lie(fails))).await;
 }
 
 #[tokio::test]

@@ -122,7 +122,6 @@ async fn landed(world: &World, function: &str, times: usize) {
 enum Told {
     Field,
     Event,
-    Unreadable,
 }
 
 /// What a lie about a transaction changes in what the ledger says of it.
@@ -132,7 +131,6 @@ fn told(error: &ClientError) -> Option<Told> {
     match error {
         ClientError::Lie(Lie::Field { .. }) => Some(Told::Field),
         ClientError::Lie(Lie::Event { .. }) => Some(Told::Event),
-        ClientError::Unreadable(_) => Some(Told::Unreadable),
         _ => None,
     }
 }
@@ -140,7 +138,7 @@ fn told(error: &ClientError) -> Option<Told> {
 #[tokio::test]
 async fn f28_lies_about_what_a_transaction_did_are_told_apart() {
     let (world, reporter, worker) = open().await;
-    let lies: [(Told, Change); 22] = [
+    let lies: [(Told, Change); 19] = [
         (Told::Field, |it| it["success"] = json!(false)),
         (Told::Field, |it| it["vm_status"] = json!("Out of gas")),
         (Told::Field, |it| it["sender"] = json!(NOBODY)),
@@ -160,9 +158,6 @@ async fn f28_lies_about_what_a_transaction_did_are_told_apart() {
         (Told::Event, |it| it["events"][0]["data"]["compute_time"] = json!("1000000")),
         (Told::Event, |it| it["events"][0]["data"]["participant"] = json!(NOBODY)),
         (Told::Event, |it| it["events"][1]["data"]["settlement"] = json!("9")),
-        (Told::Unreadable, |it| it["version"] = json!("-1")),
-        (Told::Unreadable, |it| it["events"] = json!("none")),
-        (Told::Unreadable, |it| it["timestamp"] = json!(null)),
     ];
     let count = lies.len();
     for (settlement, (expected, change)) in (1..).zip(lies) {
@@ -177,6 +172,20 @@ async fn f28_lies_about_what_a_transaction_did_are_told_apart() {
         world.proxy.be_honest();
     }
     has_settled(&world, &worker, count as u64).await;
+}
+
+#[tokio::test]
+async fn f28_a_receipt_that_cannot_be_read_is_asked_for_again() {
+    let (world, reporter, worker) = open().await;
+    let changes: [Change; 3] =
+        [|it| it["version"] = json!("-1"), |it| it["events"] = json!("none"), |it| it["timestamp"] = json!(null)];
+    for (settlement, change) in (1..).zip(changes) {
+        world.proxy.next(Of::Lookup, 2, Do::lie(change));
+        world.proxy.next(Of::Lookup, 1, Do::Garbage(b"{".to_vec()));
+        world.does(&reporter, settle(&worker, settlement)).await;
+        assert!(world.proxy.has_followed_all());
+    }
+    has_settled(&world, &worker, 3).await;
 }
 
 #[tokio::test]
@@ -219,6 +228,11 @@ async fn f28_another_chain_is_not_believed_and_none_is_a_lie() {
         world.proxy.next(Of::Any, 1, with(name, value));
         let error = world.client().session(SESSION).await.unwrap_err();
         assert!(matches!(error, ClientError::Lie(Lie::NoHeader(_))), "{error}");
+    }
+    for value in ["0", "1700000000000000", "18446744073709551615"] {
+        world.proxy.next(Of::Any, 1, with(time, Some(value)));
+        let error = world.client().session(SESSION).await.unwrap_err();
+        assert!(matches!(error, ClientError::OtherTime { .. }), "{error}");
     }
     has_settled(&world, &worker, 0).await;
 }

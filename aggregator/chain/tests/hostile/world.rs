@@ -26,7 +26,8 @@ pub(crate) const FUNDS: u64 = 1_000_000_000;
 pub(crate) const SESSION: u64 = 7;
 /// No multiple of anything that it is divided by.
 pub(crate) const POOL: u64 = 99_991;
-pub(crate) const DAY_S: u64 = 86_400;
+/// What the contract's delay is set to.
+pub(crate) const DELAY_S: u64 = 60;
 /// Longer than any transaction lives.
 pub(crate) const EXPIRED_S: u64 = 61;
 /// Enough for a machine with other work; nothing is timed by it.
@@ -66,7 +67,7 @@ pub(crate) struct World {
     server: Option<(CancellationToken, JoinHandle<()>)>,
     folder: TempDir,
     options: Options,
-    /// How far the ledger's clock is ahead, in microseconds.
+    /// How far the ledger's clock, which stands still otherwise, was moved on, in microseconds.
     ahead_us: Arc<AtomicU64>,
     accounts: Vec<Address>,
     supply: u64,
@@ -75,8 +76,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start() -> World {
         let ahead_us = Arc::new(AtomicU64::new(0));
-        let (ahead, system) = (ahead_us.clone(), ledger::system_clock());
-        let clock: ledger::Clock = Arc::new(move || system() + ahead.load(Ordering::SeqCst));
+        let (ahead, start_us) = (ahead_us.clone(), ledger::system_clock()());
+        let clock: ledger::Clock = Arc::new(move || start_us + ahead.load(Ordering::SeqCst));
         let nobody = "127.0.0.1:9".parse().unwrap();
         let mut world = World {
             proxy: Proxy::start(nobody).await,
@@ -90,6 +91,7 @@ impl World {
         };
         world.ledger_up();
         world.accounts.push(world.admin().address());
+        world.does(&world.admin(), Call::SetClaimDelay { claim_delay_s: DELAY_S }).await;
         world
     }
 

@@ -237,6 +237,9 @@ impl Life {
             Step::LookUp(signed) if fault == Fault::Invented => {
                 Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Ok(()))))))
             }
+            Step::LookUp(signed) if fault == Fault::InventedFailure => {
+                Answer::Found(Ok(Found::Landed(Box::new(receipt(&signed, Err(Abort::Paused))))))
+            }
             Step::LookUp(signed) => Answer::Found(Ok(world.find(&signed))),
             Step::Look if before => Answer::Seen(Err(lost())),
             Step::Look => Answer::Seen(Ok(world.look())),
@@ -260,6 +263,7 @@ enum Fault {
     Late,
     OtherNode,
     Invented,
+    InventedFailure,
 }
 
 fn receipt(signed: &Signed, done: Result<(), Abort>) -> Receipt {
@@ -336,18 +340,23 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
     }
     life.report(Report::Finish { amounts: amounts.clone() });
     world.pool.append(&mut world.wire);
-    for _ in 0..2_000 {
-        if life.is_drained() {
-            break;
-        }
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
-    assert!(life.is_drained(), "{:?}", life.queue.status());
+    drain(&mut life, &mut world);
     check(&life, &world, &expected);
     // With nodes that do not lie, nothing is ever paid for in vain.
     let failed = world.landed.values().filter(|receipt| !receipt.success).count();
     assert!(!honest || failed == 0, "{failed} failed");
+}
+
+/// A calm in which everything must come to its end.
+fn drain(life: &mut Life, world: &mut World) {
+    for _ in 0..5_000 {
+        if life.is_drained() {
+            return;
+        }
+        life.step(world, Fault::None);
+        world.commit();
+    }
+    panic!("it does not end: {:?}", life.queue.status());
 }
 
 fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, honest: bool) {
@@ -362,6 +371,7 @@ fn storm(dice: &mut Dice, world: &mut World, life: &mut Life, register_max: u8, 
         10 if !honest => life.step(world, Fault::OtherNode),
         11 if !honest => life.step(world, Fault::Invented),
         12..=13 => life.step(world, Fault::Late),
+        15 if !honest => life.step(world, Fault::InventedFailure),
         14 => world.pool.append(&mut world.wire),
         _ => life.step(world, Fault::None),
     }
@@ -441,10 +451,7 @@ fn a_batch_has_at_most_what_the_contract_takes() {
     life.report(Report::Open(terms()));
     let entries = (0..700_u64).map(|n| contribution((n % 5) as u8, n)).collect();
     life.report(Report::Settle { settlement: 1, entries });
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert_eq!(world.session().unwrap().settlement, 3, "256, 256 and 188");
     let times: u64 =
         (0..5).map(|of| world.numbers("get_contribution", &[SESSION.into(), participant(of).into()])[0]).sum();
@@ -460,10 +467,7 @@ fn more_participants_than_the_contract_pays_are_paid_by_a_root() {
     let entries = many.iter().map(|of| Contribution { participant: *of, ..contribution(0, 1) }).collect();
     life.report(Report::Settle { settlement: 1, entries });
     life.report(Report::Finish { amounts: many.iter().map(|of| (*of, 10)).collect() });
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     assert_eq!(world.look().root.unwrap().pending_total, 2_570);
     assert!(!world.session().unwrap().closed);
 }
@@ -489,10 +493,7 @@ fn another_runs_settlement_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
     life.report(Report::Open(terms()));
-    while !life.is_drained() {
-        life.step(&mut world, Fault::None);
-        world.commit();
-    }
+    drain(&mut life, &mut world);
     // A second aggregator with the same key reports first.
     let entries = vec![contribution(0, 99)];
     let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
@@ -528,4 +529,120 @@ fn many_who_never_register_do_not_stop_the_reports() {
     }
     let status = life.queue.status();
     assert_eq!((status.waiting, status.landed, status.held), (0, 6, 1_000));
+}
+
+#[test]
+fn a_transaction_that_got_lost_is_sent_again_as_it_is() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    let hash = life.queue.durable().signed.as_ref().unwrap().hash();
+    life.step(&mut world, Fault::BeforeIt);
+    life.crash();
+    drain(&mut life, &mut world);
+    assert_eq!(life.queue.durable().landed[0].hash, Some(hash));
+    assert!(world.now_ms < 10_000, "it does not wait for the expiry");
+}
+
+#[test]
+fn another_is_signed_only_once_the_first_can_never_land() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    let first = life.queue.durable().signed.clone().unwrap();
+    while life.queue.durable().signed.as_ref() == Some(&first) {
+        // Whatever is sent never arrives.
+        life.step(&mut world, Fault::Late);
+    }
+    assert!(world.now_s() > first.expires_s());
+    drain(&mut life, &mut world);
+    world.pool.append(&mut world.wire);
+    world.commit();
+    assert_ne!(life.queue.durable().landed[0].hash, Some(first.hash()));
+    assert_eq!(world.landed.len(), 1);
+}
+
+#[test]
+fn who_registers_at_the_last_moment_is_not_overlooked() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    life.report(Report::Open(terms()));
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(1, 5)] });
+    while life.queue.status().waiting > 0 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    // Just after it was asked for.
+    assert_eq!(life.queue.status().held, 1);
+    world.register(participant(1));
+    life.report(Report::Finish { amounts: BTreeMap::from([(participant(1), POOL)]) });
+    drain(&mut life, &mut world);
+    assert!(world.session().unwrap().closed, "the contract pays");
+}
+
+#[test]
+fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    drain(&mut life, &mut world);
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    while life.queue.phase != Phase::Send {
+        life.step(&mut world, Fault::None);
+    }
+    // A second aggregator with the same key is faster by a moment.
+    let entries = vec![contribution(0, 99)];
+    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let signed = world.prepare(&theirs).unwrap();
+    world.pool.push(signed);
+    for _ in 0..100 {
+        life.step(&mut world, Fault::None);
+        world.commit();
+    }
+    let status = life.queue.status();
+    assert!(status.blocked && status.waiting == 1 && status.landed == 1, "{status:?}");
+    assert_eq!(world.landed.values().filter(|receipt| !receipt.success).count(), 1, "one was paid for in vain");
+}
+
+#[test]
+fn a_failure_that_was_invented_does_not_stop_the_queue() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    for _ in 0..2 {
+        while life.queue.phase != Phase::LookUp {
+            life.step(&mut world, Fault::None);
+        }
+        life.step(&mut world, Fault::InventedFailure);
+        world.commit();
+        life.step(&mut world, Fault::None);
+    }
+    drain(&mut life, &mut world);
+    let landed = &life.queue.durable().landed;
+    assert!(landed.len() == 2 && landed.iter().all(|of| of.version.is_some()), "{landed:?}");
+}
+
+#[test]
+fn a_report_whose_transaction_the_ledger_forgot_counts_once() {
+    let (mut world, mut life) = (World::new(), Life::new());
+    world.register(participant(0));
+    life.report(Report::Open(terms()));
+    drain(&mut life, &mut world);
+    life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
+    while life.queue.phase != Phase::LookUp {
+        life.step(&mut world, Fault::None);
+    }
+    // It landed, but a node that does not have it says that its time is over, and no node keeps it any longer.
+    let hash = life.queue.durable().signed.as_ref().unwrap().hash();
+    world.commit();
+    assert!(world.landed.remove(&hash).unwrap().success);
+    life.step(&mut world, Fault::OtherNode);
+    drain(&mut life, &mut world);
+    let landed = life.queue.durable().landed.last().unwrap();
+    assert_eq!((landed.key.as_str(), landed.hash, landed.version), ("settlement-1", Some(hash), None));
+    assert_eq!(world.session().unwrap().settlement, 1);
 }
