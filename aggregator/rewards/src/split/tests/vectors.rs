@@ -183,11 +183,12 @@ fn check(file: &str, vectors: Vec<Value>) {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, &text).unwrap();
     }
-    let stored = std::fs::read_to_string(&path).unwrap();
-    for (line, (stored, computed)) in stored.lines().zip(text.lines()).enumerate() {
-        assert_eq!(stored, computed, "{file}, line {}", line + 1);
+    // As values: in which order a library writes the keys of an object depends on what else the build holds.
+    let stored: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+    assert_eq!(stored.len(), vectors.len(), "{file}");
+    for (line, (stored, computed)) in stored.iter().zip(&vectors).enumerate() {
+        assert_eq!(stored, computed, "{file}, line {}", line + 2);
     }
-    assert_eq!(stored, text);
 }
 
 #[test]
