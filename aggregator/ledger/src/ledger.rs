@@ -3,11 +3,12 @@
 use crate::chain::{Block, Chain, Found, Outcome, StoredBlock};
 use crate::clock::{Clock, system_clock};
 use crate::key::{self, KeyError};
-use crate::log::{self, Header, Log, LogError};
+use crate::log::{BOUNDS, Header};
 use crate::transaction::{Hash, Transaction};
 use crate::{Refused, gas};
 use aptos_sdk::account::Ed25519Account;
 use contract::Address;
+use durable_log::{Log, LogError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -249,16 +250,16 @@ impl Drop for Inner {
 /// Reads a log into the chain that it makes, or none if it has no header yet.
 fn replay(path: &Path, chain_id: u8) -> Result<(Log, Option<Chain>), LogError> {
     let mut chain: Option<Chain> = None;
-    let (log, opened) = Log::open(path, |_, body| match &mut chain {
+    let (log, opened) = Log::open(path, BOUNDS, |_, body| match &mut chain {
         None => {
-            let header: Header = log::decode(body)?;
+            let header: Header = durable_log::decode(body)?;
             if header.format != FORMAT {
                 return Err(format!("format {} instead of {FORMAT}", header.format));
             }
             chain = Some(Chain::new(header.chain_id, Address(header.module), header.genesis_us));
             Ok(())
         }
-        Some(chain) => replay_block(chain, log::decode(body)?),
+        Some(chain) => replay_block(chain, durable_log::decode(body)?),
     })?;
     if opened.cut > 0 {
         let cut = opened.cut;

@@ -23,9 +23,9 @@ pub use chain::{
     Kind, MODULE, Mint, NONCE_SECONDS_MAX, Outcome, StoredBlock, WAITING_MAX, check,
 };
 pub use clock::{Clock, system_clock};
+pub use durable_log::LogError;
 pub use http::{ServeError, serve};
 pub use key::KeyError;
 pub use ledger::{Accepted, KEY_FILE, LOG_FILE, Ledger, OpenError, Options};
-pub use log::LogError;
 pub use refused::Refused;
 pub use transaction::{Hash, Replay, TRANSACTION_BYTES_MAX, Transaction};

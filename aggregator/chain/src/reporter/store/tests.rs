@@ -23,7 +23,7 @@ fn filled(folder: &Path) -> Vec<u64> {
     let (mut store, _) = read(folder).unwrap();
     let append = |record: &Record| {
         store.append(record).unwrap();
-        store.end
+        store.log.end()
     };
     records().iter().map(append).collect()
 }
