@@ -1,7 +1,7 @@
 //! Accounts of the ledger: Ed25519 keys. A worker's account is its libp2p identity, so it needs no wallet.
 
 use aptos_sdk::account::Ed25519Account;
-use aptos_sdk::crypto::{ED25519_SCHEME, Ed25519PrivateKey, derive_authentication_key};
+use aptos_sdk::crypto::Ed25519PrivateKey;
 use contract::Address;
 use std::fmt::{self, Debug, Formatter};
 use thiserror::Error;
@@ -60,7 +60,7 @@ impl Debug for Account {
 
 /// The address of the account of a public key whose key was never rotated.
 pub fn address_of(public_key: &[u8; 32]) -> Address {
-    Address(derive_authentication_key(public_key, ED25519_SCHEME))
+    Address(rewards::session::own_address(public_key))
 }
 
 #[cfg(test)]

@@ -31,4 +31,5 @@ pub use sponsor::{
     OFFER_BYTES_MAX, OFFER_GAS_MAX, Offer, OfferError, OfferKind, OfferTerms, sign_claim, sign_claim_reward,
     sign_heartbeat, sign_registration,
 };
-pub use transaction::{EXPIRY_S_MAX, Signed, TransactionError, TransactionHash};
+pub use transaction::{EXPIRY_S_MAX, Signed, TransactionError, TransactionHash, nonce};
+pub use transport::now_s;

@@ -222,18 +222,27 @@ impl Reporter {
         self.0.take(Report::Finish { amounts })
     }
 
-    /// Takes a worker's signed call to sponsor; who signed it, which the caller compares with who brought it. It is not
-    /// durable: it expires within a minute.
-    pub fn offer(&self, bytes: &[u8]) -> Result<Address, OfferError> {
+    /// Checks a worker's signed call; who signed it, the caller compares with who brought it.
+    pub fn check(&self, bytes: &[u8]) -> Result<Offer, OfferError> {
+        Offer::decode(bytes, &self.0.terms, &self.0.ceilings, now_s())
+    }
+
+    /// Takes a call that was checked, to sponsor it. It is not durable: it expires within a minute.
+    pub fn sponsor(&self, offer: Offer) -> Result<(), OfferError> {
         let inner = &self.0;
-        let now_s = now_s();
-        let offer = Offer::decode(bytes, &inner.terms, &inner.ceilings, now_s)?;
-        let sender = offer.sender;
         let every_ms = inner.pace.heartbeat_every_s.saturating_mul(1_000);
-        if !inner.lock().offers.put(offer, inner.now_ms(), now_s, every_ms) {
+        if !inner.lock().offers.put(offer, inner.now_ms(), now_s(), every_ms) {
             return Err(OfferError::TooMany);
         }
         inner.changed.notify_one();
+        Ok(())
+    }
+
+    /// Checks and takes a worker's signed call; who signed it.
+    pub fn offer(&self, bytes: &[u8]) -> Result<Address, OfferError> {
+        let offer = self.check(bytes)?;
+        let sender = offer.sender;
+        self.sponsor(offer)?;
         Ok(sender)
     }
 

@@ -232,6 +232,10 @@ pub(crate) fn parts(raw: &RawTransaction, target: Target) -> Result<Parts, Trans
 }
 
 /// A number that nobody guesses, for a transaction that lands once.
-pub(crate) fn nonce() -> u64 {
+///
+/// # Panics
+/// When the system gives no random numbers.
+#[must_use]
+pub fn nonce() -> u64 {
     getrandom::u64().expect("the system gives random numbers")
 }

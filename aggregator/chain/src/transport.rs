@@ -142,8 +142,9 @@ impl Transport {
     }
 }
 
-/// This machine's time in whole seconds.
-pub(crate) fn now_s() -> u64 {
+/// This machine's time in whole seconds, by which a worker signs and an offer is judged.
+#[must_use]
+pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 

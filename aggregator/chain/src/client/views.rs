@@ -11,6 +11,28 @@ use serde_json::{Value as Json, json};
 /// The gas coin's type.
 const GAS_COIN: &str = "0x1::aptos_coin::AptosCoin";
 
+impl Session {
+    /// What `get_session` returned; nothing when that is something else.
+    pub(crate) fn of(values: &[Value]) -> Option<Session> {
+        use Value::{Address as A, Bool as B, U64 as N};
+        let [A(sponsor), N(pool), B(closed), N(at), N(last), N(term), A(aggregator), N(count), N(claimed)] = values
+        else {
+            return None;
+        };
+        Some(Session {
+            sponsor: *sponsor,
+            pool: *pool,
+            closed: *closed,
+            created_at: *at,
+            settlement: *last,
+            term: *term,
+            aggregator: *aggregator,
+            participants: *count,
+            claimed: *claimed,
+        })
+    }
+}
+
 impl Client {
     /// The contract's settings.
     pub async fn config(&self) -> Result<Config, ClientError> {
@@ -51,26 +73,8 @@ impl Client {
 
     /// A session, if it was created.
     pub async fn session(&self, id: u64) -> Result<Option<Session>, ClientError> {
-        use Value::{Address as A, Bool as B, U64 as N};
-        let Some(values) = unless(Abort::NoSession, self.view("get_session", &[id.into()]).await)? else {
-            return Ok(None);
-        };
-        match values.as_slice() {
-            [A(sponsor), N(pool), B(closed), N(at), N(last), N(term), A(aggregator), N(count), N(claimed)] => {
-                Ok(Some(Session {
-                    sponsor: *sponsor,
-                    pool: *pool,
-                    closed: *closed,
-                    created_at: *at,
-                    settlement: *last,
-                    term: *term,
-                    aggregator: *aggregator,
-                    participants: *count,
-                    claimed: *claimed,
-                }))
-            }
-            _ => Err(unreadable("get_session")),
-        }
+        let values = unless(Abort::NoSession, self.view("get_session", &[id.into()]).await)?;
+        values.map(|values| Session::of(&values).ok_or_else(|| unreadable("get_session"))).transpose()
     }
 
     /// A participant's totals in a session; zeros without a contribution.

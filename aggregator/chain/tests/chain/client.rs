@@ -1,7 +1,8 @@
 //! Calls and views, and what is refused before anything is signed.
 
+use crate::common::anchor;
 use crate::support::{FUNDS, POOL, SESSION, Served, contribution, registration, session};
-use chain::{Account, Anchor, Call, Ceilings, Client, ClientError, Found, Home, Term};
+use chain::{Account, Call, Ceilings, Client, ClientError, Found, Home, Term};
 use contract::{Abort, Address};
 
 #[tokio::test]
@@ -20,16 +21,7 @@ async fn a_session_is_run_and_paid() {
     submit(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
     let term = Term { term: 1, aggregator: reporter.address(), certificate_hash: [1; 32] };
     submit(&reporter, Call::RecordTerm { session_id: SESSION, term }).await;
-    let anchor = Anchor {
-        round: 3,
-        checkpoint_hash: [1; 32],
-        manifest_root: [2; 32],
-        audit_head: [3; 32],
-        loss_micronats: 4,
-        tokens: 5,
-        duration_ms: 6,
-    };
-    submit(&reporter, Call::RecordAnchor { session_id: SESSION, anchor }).await;
+    submit(&reporter, Call::RecordAnchor { session_id: SESSION, anchor: anchor(3) }).await;
     submit(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
     assert_eq!(client.earning(SESSION, worker.address()).await.unwrap().amount, POOL);
     assert_eq!(client.vault_balance().await.unwrap(), POOL);

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "unwrap is for tests")]
 
 mod client;
+#[path = "../common/mod.rs"]
+mod common;
 mod crash;
 mod payout;
 mod reporter;

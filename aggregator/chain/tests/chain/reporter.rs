@@ -1,20 +1,9 @@
 //! Reports that land exactly once, whatever becomes of the ledger and of the process.
 
+use crate::common::anchor;
 use crate::support::{POOL, Running, SESSION, Served, contribution, lines, registration, session};
-use chain::{Account, Anchor, Call, ReportError, StartError, Term, Untaken, sign_heartbeat, sign_registration};
+use chain::{Account, Call, ReportError, StartError, Term, Untaken, sign_heartbeat, sign_registration};
 use std::time::Instant;
-
-fn anchor(round: u64) -> Anchor {
-    Anchor {
-        round,
-        checkpoint_hash: [1; 32],
-        manifest_root: [2; 32],
-        audit_head: [3; 32],
-        loss_micronats: 4,
-        tokens: 5,
-        duration_ms: 6,
-    }
-}
 
 #[tokio::test]
 async fn f28_an_outage_of_the_ledger_loses_no_settlement() {

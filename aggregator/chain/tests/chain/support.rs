@@ -1,8 +1,7 @@
 //! A served ledger that can go away and come back, and accounts on it.
 
-use chain::{
-    Account, Asset, Call, Ceilings, Client, Contribution, Home, Pace, Registration, Reporter, SessionTerms, Status,
-};
+pub(crate) use crate::common::{SESSION, registration};
+use chain::{Account, Asset, Call, Ceilings, Client, Contribution, Home, Pace, Reporter, SessionTerms, Status};
 use ledger::{Ledger, Options};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +11,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) const FUNDS: u64 = 1_000_000_000;
-pub(crate) const SESSION: u64 = 7;
 pub(crate) const POOL: u64 = 10_000;
 
 /// A ledger in a folder of its own, served on a port that stays its.
@@ -96,12 +94,8 @@ impl Served {
     }
 }
 
-pub(crate) fn registration(id: &str) -> Registration {
-    Registration { node_id: id.into(), public_key: "key".into(), compute_capacity: 1, bandwidth: 2 }
-}
-
 pub(crate) fn session() -> SessionTerms {
-    SessionTerms { session_id: SESSION, job_fingerprint: [7; 32], pool: POOL }
+    crate::common::session(POOL)
 }
 
 pub(crate) fn contribution(of: &Account, compute_time: u64) -> Contribution {

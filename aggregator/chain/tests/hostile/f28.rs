@@ -1,11 +1,12 @@
 //! F28: the chain is down, for settlements on end, or whoever answers for it lies. The run is never delayed; once the chain
 //! is back, every report lands exactly once and in order, and the pool is paid out to the last unit.
 
+use crate::common::anchor;
 use crate::proxy::{Do, Gate, Of, Proxy};
 use crate::world::{
     DELAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
 };
-use chain::{Anchor, Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
+use chain::{Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
 use contract::Address;
 use futures::future::join_all;
 use serde_json::{Value as Json, json};
@@ -72,16 +73,7 @@ impl Run {
     fn finish(&self, reporter: &Reporter) {
         let term = Term { term: 2, aggregator: self.account.address(), certificate_hash: [4; 32] };
         reporter.term(term).unwrap();
-        let anchor = Anchor {
-            round: 5,
-            checkpoint_hash: [1; 32],
-            manifest_root: [2; 32],
-            audit_head: [3; 32],
-            loss_micronats: 4,
-            tokens: 5,
-            duration_ms: 6,
-        };
-        reporter.anchor(anchor).unwrap();
+        reporter.anchor(anchor(5)).unwrap();
         reporter.finish(self.amounts()).unwrap();
     }
 

@@ -4,6 +4,8 @@
 
 mod a38;
 mod a39;
+#[path = "../common/mod.rs"]
+mod common;
 mod f28;
 mod lies;
 mod proxy;

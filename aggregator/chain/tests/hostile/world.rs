@@ -1,5 +1,6 @@
 //! A ledger behind a hostile proxy, accounts on it, and its books.
 
+pub(crate) use crate::common::{SESSION, registration};
 use crate::proxy::Proxy;
 use aptos_sdk::account::Ed25519Account;
 use aptos_sdk::crypto::Ed25519PrivateKey;
@@ -8,7 +9,7 @@ use aptos_sdk::transaction::{
     TransactionBuilder, TransactionPayload,
 };
 use aptos_sdk::types::{AccountAddress, ChainId};
-use chain::{Account, Call, Ceilings, Client, ClientError, Contribution, Home, Receipt, Registration, SessionTerms};
+use chain::{Account, Call, Ceilings, Client, ClientError, Contribution, Home, Receipt, SessionTerms};
 use contract::{Abort, Address, Value};
 use ledger::{Committed, Found, Hash, Ledger, Options};
 use std::collections::BTreeMap;
@@ -23,7 +24,6 @@ use tokio_util::sync::CancellationToken;
 
 /// What an account is given of each coin.
 pub(crate) const FUNDS: u64 = 1_000_000_000;
-pub(crate) const SESSION: u64 = 7;
 /// No multiple of anything that it is divided by.
 pub(crate) const POOL: u64 = 99_991;
 /// What the contract's delay is set to.
@@ -304,12 +304,8 @@ impl World {
     }
 }
 
-pub(crate) fn registration(id: &str) -> Registration {
-    Registration { node_id: id.into(), public_key: "key".into(), compute_capacity: 1, bandwidth: 2 }
-}
-
 pub(crate) fn session() -> SessionTerms {
-    SessionTerms { session_id: SESSION, job_fingerprint: [7; 32], pool: POOL }
+    crate::common::session(POOL)
 }
 
 pub(crate) fn contribution(of: &Account, compute_time: u64) -> Contribution {

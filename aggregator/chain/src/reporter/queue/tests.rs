@@ -127,23 +127,8 @@ impl World {
     }
 
     fn session(&self) -> Option<Session> {
-        use Value::{Address as A, Bool as B, U64 as N};
-        match self.view("get_session", &[SESSION.into()])?.as_slice() {
-            [A(sponsor), N(pool), B(closed), N(at), N(last), N(term), A(aggregator), N(count), N(claimed)] => {
-                Some(Session {
-                    sponsor: *sponsor,
-                    pool: *pool,
-                    closed: *closed,
-                    created_at: *at,
-                    settlement: *last,
-                    term: *term,
-                    aggregator: *aggregator,
-                    participants: *count,
-                    claimed: *claimed,
-                })
-            }
-            other => panic!("{other:?}"),
-        }
+        let values = self.view("get_session", &[SESSION.into()])?;
+        Some(Session::of(&values).unwrap_or_else(|| panic!("{values:?}")))
     }
 
     fn look(&self) -> Seen {
