@@ -72,7 +72,7 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
         opened = opening => opened.context("opening the run was cut short")??,
         () = shutdown.cancelled() => return Ok(()),
     };
-    let Opened { place, desk, resume, start } = opened;
+    let Opened { place, desk, resume, start, rounds } = opened;
     events.emit(Event::Run(start));
 
     let blobs = BlobStore::new();
@@ -86,7 +86,7 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
     let run_dir = place.run.root().display().to_string();
     events.emit(Event::Listening(Listening { invite: invite.to_string(), run_dir, addresses }));
 
-    let reporting = Reporting::open(&place, config.ledger.as_ref(), events.clone(), &shutdown)?;
+    let reporting = Reporting::open(&place, &rounds, config.ledger.as_ref(), events.clone(), &shutdown)?;
     let compute = ComputeThread::spawn("compute", desk)?;
     let session = Session::new(place, network.clone(), compute, events, reporting, resume)?;
     let result = session.run(inbox, &shutdown).await;

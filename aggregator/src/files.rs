@@ -60,6 +60,9 @@ pub enum FileError {
         /// What the encoder said.
         message: String,
     },
+    /// The operating system gives no random bytes.
+    #[error("the operating system gives no random bytes: {0}")]
+    Random(String),
 }
 
 impl FileError {
@@ -155,6 +158,16 @@ pub fn read_json<T: DeserializeOwned>(path: &Path, bytes_max: u64) -> Result<T, 
         line: e.line(),
         message: e.to_string(),
     })
+}
+
+/// Bytes that nobody can guess.
+///
+/// # Errors
+/// When the operating system gives none.
+pub fn random_bytes() -> Result<[u8; 32], FileError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| FileError::Random(error.to_string()))?;
+    Ok(bytes)
 }
 
 /// A secret of 32 bytes that outlives the process, made on first use and readable by its owner only.
@@ -333,6 +346,14 @@ pub(crate) fn append_synced(file: &mut File, path: &Path, bytes: &[u8]) -> Resul
 /// When the file is missing or a line that is not the last does not parse.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
     read_lines_with(path, |line| serde_json::from_slice(line).map_err(|error| error.to_string()))
+}
+
+/// As [`read_json_lines`], for a file that may not have been begun yet: none then.
+///
+/// # Errors
+/// As [`read_json_lines`], but for a missing file.
+pub fn read_json_lines_if_any<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, FileError> {
+    if path.exists() { read_json_lines(path) } else { Ok(Vec::new()) }
 }
 
 /// As [`read_json_lines`], for lines whose very text matters.

@@ -245,6 +245,15 @@ impl RunDirectory {
         files::secret(&self.state().join(format!("{name}.secret")), generate)
     }
 
+    /// A secret of random bytes; see [`Self::secret`].
+    ///
+    /// # Errors
+    /// As there, and when the operating system gives no random bytes.
+    pub fn random_secret(&self, name: &str) -> Result<[u8; 32], FileError> {
+        let fresh = files::random_bytes()?;
+        self.secret(name, || fresh)
+    }
+
     fn sweep(&self) -> Result<(), FileError> {
         for directory in [self.root.clone(), self.checkpoints(), self.data(), self.state()] {
             files::sweep_temporaries(&directory)?;

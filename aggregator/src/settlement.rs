@@ -12,7 +12,7 @@ use rewards::payout::Payout;
 use rewards::session::{Accountant, Accounts, Address, Contribution, Outcome, Round, Settlement, Terms};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, FileError, JsonLines, read_json_lines};
+use crate::files::{self, FileError, JsonLines, read_json_lines_if_any};
 use crate::genesis::Genesis;
 use crate::job::Job;
 use crate::rounds_log::{ContributionLine, RoundCommitted};
@@ -57,7 +57,7 @@ pub struct AccountLine {
     /// The worker.
     pub worker: WorkerId,
     /// Its account on the ledger, `0x` and 64 hexadecimal digits.
-    pub address: String,
+    pub address: contract::Address,
 }
 
 /// The open books of a session.
@@ -130,38 +130,36 @@ fn contribution(round: u64, line: &ContributionLine) -> Result<Contribution, Set
 /// # Errors
 /// When the file is damaged.
 pub fn read_accounts(run: &RunDirectory) -> Result<Accounts, FileError> {
-    let path = run.accounts();
-    let lines: Vec<AccountLine> = if path.exists() { read_json_lines(&path)? } else { Vec::new() };
-    let mut accounts = Accounts::default();
-    for (line, number) in lines.into_iter().zip(1..) {
-        let damaged = |error: rewards::hex::HexError| FileError::Damaged {
-            path: path.clone(),
-            line: number,
-            message: error.to_string(),
-        };
-        accounts.link(line.worker.0, rewards::hex::parse(&line.address).map_err(damaged)?);
-    }
-    Ok(accounts)
+    Ok(accounts(&read_json_lines_if_any(&run.accounts())?))
+}
+
+fn accounts(lines: &[AccountLine]) -> Accounts {
+    lines.iter().map(|line| (line.worker.0, line.address.0)).collect()
 }
 
 impl Books {
-    /// Opens the books of a run and brings them up to its log.
+    /// Opens the books of a run and brings them up to its log, whose lines are `rounds`.
     ///
     /// # Errors
     /// [`SettlementError`] when a file is damaged or contradicts the log.
-    pub fn open(run: &RunDirectory, genesis: &Genesis, job: &Job) -> Result<Self, SettlementError> {
+    pub fn open(
+        run: &RunDirectory,
+        genesis: &Genesis,
+        job: &Job,
+        rounds: &[RoundCommitted],
+    ) -> Result<Self, SettlementError> {
         files::create_directory(&run.ledger())?;
         let terms = terms(job, genesis.elements)?;
-        let accountant = Accountant::new(terms, read_accounts(run)?);
         let (lines, recorded) = JsonLines::open::<Settlement>(&run.settlements())?;
         let (accounts, links) = JsonLines::open::<AccountLine>(&run.accounts())?;
+        let accountant = Accountant::new(terms, self::accounts(&links));
         let linked = links.iter().map(|line| line.worker).collect();
         let session_id = session_number(&genesis.session);
         let (settled, interval) = (Vec::new(), Interval::default());
         let run = run.clone();
         let mut books =
             Self { run, terms, session_id, accountant, accounts, linked, lines, recorded, settled, interval };
-        for line in &read_rounds(&books.run)? {
+        for line in rounds {
             books.committed(line)?;
         }
         Ok(books)
@@ -188,7 +186,7 @@ impl Books {
             return Ok(false);
         }
         if self.linked.insert(worker) {
-            self.accounts.append(&AccountLine { worker, address: rewards::hex::prefixed(&address) })?;
+            self.accounts.append(&AccountLine { worker, address: contract::Address(address) })?;
         }
         Ok(true)
     }
@@ -228,11 +226,6 @@ impl Books {
         self.settled.push(settled.clone());
         Ok(settled)
     }
-}
-
-/// The lines of a run's log; none before its first round.
-fn read_rounds(run: &RunDirectory) -> Result<Vec<RoundCommitted>, FileError> {
-    if run.rounds_log().exists() { read_json_lines(&run.rounds_log()) } else { Ok(Vec::new()) }
 }
 
 #[cfg(test)]

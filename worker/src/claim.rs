@@ -4,21 +4,19 @@
 //! published, the proof comes from the run's `payout.json`, which whoever led the run hands out.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aggregator::files::{self, read_json};
 use aggregator::run_directory::RunDirectory;
 use aggregator::settlement::session_number;
 use anyhow::Context;
-use chain::{Account, Call, Client, Offer, OfferTerms, Receipt, sign_claim, sign_claim_reward};
+use chain::{Account, Call, Client, Offer, OfferTerms, Receipt, nonce, now_s, sign_claim, sign_claim_reward};
 use contract::Address;
 use protocol::SessionId;
 use protocol::message::LedgerTerms;
-use rewards::hex;
 use rewards::payout::Payout;
 use serde::{Deserialize, Serialize};
 
-use crate::cli::{ClaimArgs, OutputFormat};
+use crate::cli::ClaimArgs;
 use crate::exit::{WrongUse, wrong_use};
 use crate::ledger::access::Access;
 use crate::output;
@@ -36,7 +34,7 @@ struct KeptSession {
     /// The session's number on the ledger, as text: JSON's numbers are not safe with 64 bits.
     session: String,
     chain_id: u8,
-    module: String,
+    module: Address,
 }
 
 /// What was paid, for people and programs.
@@ -53,7 +51,7 @@ struct Claimed {
 /// When the disk refuses.
 pub fn keep_session(directory: &Path, session: &SessionId, terms: &LedgerTerms) -> anyhow::Result<()> {
     let session = session_number(session).to_string();
-    let kept = KeptSession { session, chain_id: terms.chain_id, module: hex::prefixed(&terms.module) };
+    let kept = KeptSession { session, chain_id: terms.chain_id, module: Address(terms.module) };
     Ok(files::write_json(&kept_session(directory), &kept)?)
 }
 
@@ -76,29 +74,20 @@ pub async fn run(arguments: ClaimArgs) -> anyhow::Result<()> {
     access.end().await;
     let (amount, receipt) = result?;
     let claimed = Claimed { address: account.address().to_string(), amount, tx: receipt.hash.to_string() };
-    match arguments.output.output {
-        OutputFormat::Json => output::print_json(&claimed)?,
-        OutputFormat::Text => {
-            output::print(&format!("{amount} units paid to {} by {}\n", claimed.address, claimed.tx))?
-        }
-    }
-    Ok(())
+    Ok(output::show(arguments.output.output, &claimed, || {
+        format!("{amount} units paid to {} by {}\n", claimed.address, claimed.tx)
+    })?)
 }
 
 /// The ledger of the run on this machine, or the one that is named; its contract is that of the worker's session.
 async fn open(arguments: &ClaimArgs, kept: &KeptSession) -> anyhow::Result<Access> {
     let mut ledger = arguments.ledger.clone();
     if ledger.url.is_some() {
-        ledger.ledger_module = Some(kept.module.clone());
+        ledger.ledger_module = Some(kept.module.to_string());
         ledger.ledger_chain_id = kept.chain_id;
     }
-    match &arguments.run_dir {
-        Some(run) => Access::open(&ledger, &RunDirectory::at(run)).await,
-        None if ledger.url.is_some() => Access::open(&ledger, &RunDirectory::at(Path::new(""))).await,
-        None => {
-            Err(WrongUse("name the session's ledger with --ledger URL, or its run with --run-dir RUN".into()).into())
-        }
-    }
+    let run = arguments.run_dir.as_deref().map(RunDirectory::at);
+    Access::open(&ledger, run.as_ref()).await
 }
 
 async fn claim(
@@ -155,8 +144,7 @@ fn payout(arguments: &ClaimArgs) -> anyhow::Result<Option<Payout>> {
 async fn sponsored(client: &Client, account: &Account, sponsor: &Account, call: &Call) -> anyhow::Result<Receipt> {
     let (home, sponsor_address) = (client.home(), sponsor.address());
     let terms = OfferTerms { chain_id: home.chain_id, module: home.module, sponsor: sponsor_address };
-    let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let nonce = getrandom::u64().map_err(|error| anyhow::anyhow!("no random bytes for a nonce: {error}"))?;
+    let (now_s, nonce) = (now_s(), nonce());
     let bytes = match call {
         Call::Claim { session_id, cumulative, proof } => {
             sign_claim(&terms, account, now_s, nonce, (*session_id, *cumulative, proof.clone()))?

@@ -34,8 +34,7 @@ pub async fn run(config: WorkerConfig, events: Events, shutdown: CancellationTok
     events.emit(Event::Devices(Devices::of(&report)));
     let keepsake = Keepsake::open(&config.directory)?;
     let _lock = aggregator::lock::DirectoryLock::acquire(&config.directory, "worker")?;
-    let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("no random bytes for a key: {error}"))?;
+    let fresh = aggregator::files::random_bytes()?;
     let secret = keepsake.secret(|| fresh)?;
 
     let mut network_config = NetworkConfig::new(secret, config.invite.network);

@@ -1,6 +1,9 @@
 //! The ledger of a machine or a private swarm as a program, and what a run still has to tell its ledger.
 
+use chain::Home;
+use contract::Address;
 use ledger::Options;
+use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{LedgerServeArgs, OutputFormat};
@@ -12,6 +15,14 @@ pub mod flush;
 pub mod node;
 
 use node::Node;
+
+/// Where the ledger is found: what a client needs besides a key.
+#[derive(Serialize)]
+struct Found<'a> {
+    url: &'a str,
+    module: Address,
+    chain_id: u8,
+}
 
 /// Serves the embedded ledger until `stop` is cancelled.
 ///
@@ -30,18 +41,13 @@ pub async fn serve(arguments: LedgerServeArgs, stop: CancellationToken) -> anyho
         ..Options::default()
     };
     let node = Node::start(&arguments.directory, options, arguments.listen)?;
-    let place = node.place();
-    if arguments.json || arguments.output.output == OutputFormat::Json {
-        output::print_json(&place)?;
-    } else {
-        output::print(&format!(
-            "ledger {} on chain {}, contract at {}, kept in {}\n",
-            place.url,
-            place.chain_id,
-            place.module,
-            arguments.directory.display()
-        ))?;
-    }
+    let Home { url, module, chain_id } = node.home();
+    let format = if arguments.json { OutputFormat::Json } else { arguments.output.output };
+    let kept = arguments.directory.display();
+    let found = Found { url: &url, module, chain_id };
+    output::show(format, &found, || {
+        format!("ledger {url} on chain {chain_id}, contract at {module}, kept in {kept}\n")
+    })?;
     stop.cancelled().await;
     node.end().await;
     Ok(())

@@ -164,6 +164,17 @@ pub fn print_json<T: Serialize>(value: &T) -> io::Result<()> {
     write_json_line(&mut io::stdout().lock(), value)
 }
 
+/// Writes a value as a line of JSON, or in words.
+///
+/// # Errors
+/// As [`print`].
+pub fn show<T: Serialize>(format: OutputFormat, value: &T, text: impl FnOnce() -> String) -> io::Result<()> {
+    match format {
+        OutputFormat::Json => print_json(value),
+        OutputFormat::Text => print(&text()),
+    }
+}
+
 /// Whether an error means that the reader of our output has gone.
 pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>()).any(|e| e.kind() == io::ErrorKind::BrokenPipe)

@@ -6,7 +6,6 @@ use protocol::WorkerId;
 use rewards::explain::explain;
 use rewards::projection::{Projection, project};
 use rewards::report::Report;
-use serde::Serialize;
 
 use crate::cli::{OutputFormat, RewardsArgs, RewardsCommand};
 use crate::exit::WrongUse;
@@ -35,7 +34,7 @@ pub fn run(arguments: &RewardsArgs) -> anyhow::Result<()> {
         None if arguments.project => print_projections(&record, format),
         None => {
             let report = report_of(&record)?;
-            show(format, &report, || report.to_text())
+            Ok(output::show(format, &report, || report.to_text())?)
         }
     }
 }
@@ -58,7 +57,7 @@ fn print_explanation(record: &Record, worker: &str, format: OutputFormat) -> any
     let worker = find_worker(record, worker)?;
     let explanation = explain(&record.terms, &record.accounts, &record.rounds, &worker.0)?;
     let explanation = explanation.context("the worker contributed to no round")?;
-    show(format, &explanation, || explanation.to_text())
+    Ok(output::show(format, &explanation, || explanation.to_text())?)
 }
 
 fn print_projections(record: &Record, format: OutputFormat) -> anyhow::Result<()> {
@@ -70,7 +69,7 @@ fn print_projections(record: &Record, format: OutputFormat) -> anyhow::Result<()
         .iter()
         .map(|row| project(&record.terms, &record.accounts, &record.rounds, planned, &row.worker))
         .collect::<Result<_, _>>()?;
-    show(format, &projections, || table(&projections))
+    Ok(output::show(format, &projections, || table(&projections))?)
 }
 
 fn table(projections: &[Projection]) -> String {
@@ -105,12 +104,4 @@ fn find_worker(record: &Record, text: &str) -> anyhow::Result<WorkerId> {
 
 fn format(json: bool, output: OutputFormat) -> OutputFormat {
     if json { OutputFormat::Json } else { output }
-}
-
-fn show<T: Serialize>(format: OutputFormat, value: &T, text: impl FnOnce() -> String) -> anyhow::Result<()> {
-    match format {
-        OutputFormat::Json => output::print_json(value)?,
-        OutputFormat::Text => output::print(&text())?,
-    }
-    Ok(())
 }

@@ -51,7 +51,7 @@ pub async fn run(arguments: UpArgs, stop: CancellationToken) -> anyhow::Result<(
     let _lock = settings.directory.lock("up")?;
     let ledger = if settings.embeds_ledger() {
         let ledger = SwarmLedger::start(&settings.directory, &settings.job, arguments.claim_delay_s).await?;
-        settings.ledger = ledger_arguments(&ledger.place());
+        settings.ledger = ledger_arguments(&ledger.home());
         Some(ledger)
     } else {
         None

@@ -94,14 +94,8 @@ fn show(directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
     let account = account(directory, &identity.unwrap_or_default())?;
     let worker = identity.map(|identity| protocol::Keypair::from_secret(&identity).worker().to_string());
     let shown = Shown { address: account.address().to_string(), linked, worker };
-    match format {
-        OutputFormat::Json => output::print_json(&shown)?,
-        OutputFormat::Text => {
-            let whose = if linked { "linked" } else { "the worker's own" };
-            output::print(&format!("{} ({whose})\n", shown.address))?;
-        }
-    }
-    Ok(())
+    let whose = if linked { "linked" } else { "the worker's own" };
+    Ok(output::show(format, &shown, || format!("{} ({whose})\n", shown.address))?)
 }
 
 /// Asks on a terminal, or reads what was piped.

@@ -51,13 +51,15 @@ pub(super) struct Opened {
     pub(super) desk: Desk,
     pub(super) resume: Resume,
     pub(super) start: RunStart,
+    /// The lines of the rounds that are committed.
+    pub(super) rounds: Vec<RoundCommitted>,
 }
 
 /// Opens or begins the run that `config` names.
 pub(super) fn open(config: &AggregatorConfig, report: &DeviceReport, events: &Events) -> anyhow::Result<Opened> {
     let run = if config.resume { RunDirectory::open(&config.run_dir)? } else { RunDirectory::create(&config.run_dir)? };
     let lock = run.lock("aggregator")?;
-    let secret = secret(&run, "identity")?;
+    let secret = run.random_secret("identity")?;
     let token = secret_token(&run)?;
     if !config.resume {
         refuse_existing(&run)?;
@@ -100,12 +102,24 @@ fn assemble(
     report: &DeviceReport,
 ) -> anyhow::Result<Opened> {
     let Recovered {
-        job, genesis, head, state, tokenizer, journal, mut records, mut rounds_log, unlogged, last, ..
+        job,
+        genesis,
+        head,
+        state,
+        tokenizer,
+        journal,
+        mut records,
+        mut rounds_log,
+        mut rounds,
+        unlogged,
+        last,
+        ..
     } = recovered;
     // Members that were stopped before they applied it ask for it.
     records.extend(last.map(Record::Committed));
-    for committed in &unlogged {
-        rounds_log.append(&RoundCommitted::of(committed))?;
+    for line in unlogged.iter().map(RoundCommitted::of) {
+        rounds_log.append(&line)?;
+        rounds.push(line);
     }
     let parameters = job.parameters()?;
     let config = job.model.config()?;
@@ -138,7 +152,7 @@ fn assemble(
     };
     let keypair = Keypair::from_secret(&secret);
     let place = Place { run, genesis, job, parameters, keypair, secret, token, journal, rounds_log, _lock: lock };
-    Ok(Opened { place, desk, resume: Resume { head, records }, start })
+    Ok(Opened { place, desk, resume: Resume { head, records }, start, rounds })
 }
 
 /// The parameters that the run started from, for a resumed one those of its first checkpoint.
@@ -202,8 +216,7 @@ fn genesis(
     let layout = Layout::of(model);
     let layout_hash = Hash(layout.hash());
     let start = Start { state_hash: state.hash(), elements: layout.elements as u64, layout_hash };
-    let mut nonce = [0; 32];
-    fill_random(&mut nonce)?;
+    let nonce = files::random_bytes()?;
     let aggregator = Keypair::from_secret(secret).worker();
     Ok(Genesis::new(job, aggregator, Hash(nonce), &start, shards)?)
 }
@@ -216,20 +229,10 @@ fn refuse_existing(run: &RunDirectory) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn secret(run: &RunDirectory, name: &str) -> anyhow::Result<[u8; 32]> {
-    let mut fresh = [0; 32];
-    fill_random(&mut fresh)?;
-    Ok(run.secret(name, || fresh)?)
-}
-
 fn secret_token(run: &RunDirectory) -> anyhow::Result<[u8; TOKEN_BYTES]> {
     let mut token = [0; TOKEN_BYTES];
-    token.copy_from_slice(&secret(run, "admission")?[..TOKEN_BYTES]);
+    token.copy_from_slice(&run.random_secret("admission")?[..TOKEN_BYTES]);
     Ok(token)
-}
-
-fn fill_random(bytes: &mut [u8]) -> anyhow::Result<()> {
-    getrandom::fill(bytes).map_err(|error| anyhow::anyhow!("the operating system gives no random bytes: {error}"))
 }
 
 fn warn(events: &Events, notes: &[String]) {

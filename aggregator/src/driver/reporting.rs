@@ -4,7 +4,7 @@
 //! run directory, when a call returns; what was reported before a restart is handed in again and lands once.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use chain::{
     Account, Anchor, Ceilings, Contribution, Home, Offer, OfferKind, ReportError, Reporter, SessionTerms, Status, Term,
@@ -42,11 +42,11 @@ pub struct LedgerPlace {
     /// The REST interface.
     pub url: String,
     /// The account that holds the contract.
-    pub module: String,
+    pub module: Address,
     /// The number of the chain.
     pub chain_id: u8,
     /// The account that reports.
-    pub sponsor: String,
+    pub sponsor: Address,
     /// The session's number on the ledger.
     pub session: u64,
 }
@@ -54,15 +54,14 @@ pub struct LedgerPlace {
 impl LedgerPlace {
     fn new(home: &Home, sponsor: Address, session: u64) -> Self {
         let Home { url, chain_id, module } = home;
-        let (module, sponsor) = (module.to_string(), sponsor.to_string());
-        Self { url: url.clone(), module, chain_id: *chain_id, sponsor, session }
+        Self { url: url.clone(), module: *module, chain_id: *chain_id, sponsor, session }
     }
 }
 
 /// The books of the session and the queue to its ledger; either may be absent.
 pub(super) struct Reporting {
     books: Option<Books>,
-    ledger: Option<(Reporter, Ceilings)>,
+    reporter: Option<Reporter>,
     events: Events,
 }
 
@@ -70,20 +69,21 @@ impl Reporting {
     /// Opens books and queue.
     pub(super) fn open(
         place: &Place,
+        rounds: &[RoundCommitted],
         config: Option<&LedgerConfig>,
         events: Events,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<Self> {
         if config.is_none() && place.job.rewards.pool == 0 {
-            return Ok(Self { books: None, ledger: None, events });
+            return Ok(Self { books: None, reporter: None, events });
         }
-        let books = Books::open(&place.run, &place.genesis, &place.job)?;
-        let ledger = config.map(|config| start(place, &books, config, shutdown)).transpose()?;
-        if ledger.is_none() {
+        let books = Books::open(&place.run, &place.genesis, &place.job, rounds)?;
+        let reporter = config.map(|config| start(place, &books, config, shutdown)).transpose()?;
+        if reporter.is_none() {
             let message = "there is a pool and no ledger: rewards are computed and not paid; name one with --ledger";
             events.emit(Event::Warning(Warning { message: message.to_owned() }));
         }
-        Ok(Self { books: Some(books), ledger, events })
+        Ok(Self { books: Some(books), reporter, events })
     }
 
     /// Hands in what was settled before a restart, which may not have reached the queue.
@@ -93,7 +93,7 @@ impl Reporting {
 
     /// What a worker needs to sign transactions.
     pub(super) fn terms(&self) -> Option<LedgerTerms> {
-        let terms = self.ledger.as_ref()?.0.terms();
+        let terms = self.reporter.as_ref()?.terms();
         Some(LedgerTerms { chain_id: terms.chain_id, module: terms.module.0, sponsor: terms.sponsor.0 })
     }
 
@@ -108,10 +108,10 @@ impl Reporting {
     }
 
     fn take(&mut self, from: WorkerId, bytes: &[u8]) -> anyhow::Result<Result<(), String>> {
-        let (Some((reporter, ceilings)), Some(books)) = (&self.ledger, &mut self.books) else {
+        let (Some(reporter), Some(books)) = (&self.reporter, &mut self.books) else {
             return Ok(Err("the session reports to no ledger".to_owned()));
         };
-        let offer = match Offer::decode(bytes, &reporter.terms(), ceilings, now_s()) {
+        let offer = match reporter.check(bytes) {
             Ok(offer) => offer,
             Err(refused) => return Ok(Err(refused.to_string())),
         };
@@ -121,7 +121,7 @@ impl Reporting {
         if !books.link(from, offer.sender.0)? {
             return Ok(Err(format!("{} is not the account that this worker began the session with", offer.sender)));
         }
-        Ok(reporter.offer(bytes).map(drop).map_err(|refused| refused.to_string()))
+        Ok(reporter.sponsor(offer).map_err(|refused| refused.to_string()))
     }
 
     /// Counts a committed round, and reports when a settlement is due.
@@ -141,7 +141,7 @@ impl Reporting {
         if let Some(settled) = rest {
             self.report(&settled, audit_head)?;
         }
-        let Some((reporter, _)) = &self.ledger else { return Ok(()) };
+        let Some(reporter) = &self.reporter else { return Ok(()) };
         self.taken(reporter.finish(amounts))?;
         if !reporter.drained(LAND_DEADLINE).await {
             let message = waiting(&reporter.status().borrow());
@@ -151,7 +151,7 @@ impl Reporting {
     }
 
     fn report(&self, settled: &Settled, audit_head: Hash) -> anyhow::Result<()> {
-        let Some((reporter, _)) = &self.ledger else { return Ok(()) };
+        let Some(reporter) = &self.reporter else { return Ok(()) };
         let entries = settled.settlement.entries.iter().map(|entry| Contribution {
             participant: Address(entry.address),
             compute_time: entry.compute_time,
@@ -192,7 +192,7 @@ fn start(
     books: &Books,
     config: &LedgerConfig,
     shutdown: &CancellationToken,
-) -> anyhow::Result<(Reporter, Ceilings)> {
+) -> anyhow::Result<Reporter> {
     let account = config.account.clone().unwrap_or_else(|| Account::from_secret(&place.secret));
     let sponsor = account.address();
     let (session, folder) = (books.session_id(), place.run.ledger());
@@ -201,7 +201,7 @@ fn start(
     let job_fingerprint = place.job.fingerprint()?;
     reporter.open_session(SessionTerms { session_id: session, job_fingerprint, pool: place.job.rewards.pool })?;
     reporter.term(first_term(&place.genesis.session, sponsor))?;
-    Ok((reporter, config.ceilings))
+    Ok(reporter)
 }
 
 /// The first term needs no certificate: the session's id binds the aggregator that began it.
@@ -236,8 +236,4 @@ fn waiting(status: &Status) -> String {
     format!(
         "{waiting} reports wait for the ledger{why}; they are kept: send them with `cotrain ledger flush --run-dir RUN`"
     )
-}
-
-fn now_s() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::files::read_json_lines;
 use crate::rounds_log::RoundsLog;
 use crate::rounds_log::TimingsMs;
 use protocol::Hash;
@@ -29,7 +30,8 @@ impl Fixture {
     }
 
     fn open(&self) -> Result<Books, SettlementError> {
-        Books::open(&self.run, &self.genesis, &self.job)
+        let rounds: Vec<RoundCommitted> = read_json_lines_if_any(&self.run.rounds_log()).unwrap();
+        Books::open(&self.run, &self.genesis, &self.job, &rounds)
     }
 
     /// Commits a round as the driver does: its line first, then the books.

@@ -3,9 +3,9 @@
 //! They are signed anew every [`OFFER_EVERY`], since each is valid for less than a minute; so nothing of them must be kept,
 //! and an outage of the ledger leaves nothing behind.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use chain::{Account, OfferTerms, Registration, sign_heartbeat, sign_registration};
+use chain::{Account, OfferTerms, Registration, nonce, now_s, sign_heartbeat, sign_registration};
 use contract::Address;
 use protocol::WorkerId;
 use protocol::message::{LedgerTerms, Offer};
@@ -30,16 +30,12 @@ impl Offers {
     pub(super) fn sign(&self, terms: LedgerTerms) -> anyhow::Result<Vec<Offer>> {
         let LedgerTerms { chain_id, module, sponsor } = terms;
         let terms = OfferTerms { chain_id, module: Address(module), sponsor: Address(sponsor) };
-        let now_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let now_s = now_s();
         let id = self.worker.to_string();
         let registration =
             Registration { node_id: id.clone(), public_key: id, compute_capacity: self.threads, bandwidth: 0 };
-        let registration = sign_registration(&terms, &self.account, now_s, nonce()?, registration)?;
-        let heartbeat = sign_heartbeat(&terms, &self.account, now_s, nonce()?)?;
+        let registration = sign_registration(&terms, &self.account, now_s, nonce(), registration)?;
+        let heartbeat = sign_heartbeat(&terms, &self.account, now_s, nonce())?;
         Ok(vec![Offer(registration), Offer(heartbeat)])
     }
-}
-
-fn nonce() -> anyhow::Result<u64> {
-    getrandom::u64().map_err(|error| anyhow::anyhow!("no random bytes for a nonce: {error}"))
 }

@@ -7,7 +7,6 @@ use aggregator::files::read_json;
 use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
 use chain::{Account, Ceilings, Client, Home};
-use contract::Address;
 use ledger::Options;
 
 use super::node::Node;
@@ -47,7 +46,7 @@ impl LedgerArgs {
             let message = "--ledger needs the contract's address: --ledger-module ADDRESS, or COTRAIN_LEDGER_MODULE";
             return Err(WrongUse(message.to_owned()).into());
         };
-        let module = address(module).map_err(wrong_use)?;
+        let module = module.parse().with_context(|| format!("the contract's address {module:?}")).map_err(wrong_use)?;
         Ok(Some(Home { url: url.clone(), chain_id: self.ledger_chain_id, module }))
     }
 
@@ -89,19 +88,22 @@ impl Access {
     /// The named ledger, else the one of the run; an embedded one that is not served any more is served from here.
     ///
     /// # Errors
-    /// When the run reported to none, or its ledger cannot be reached.
-    pub async fn open(arguments: &LedgerArgs, run: &RunDirectory) -> anyhow::Result<Self> {
+    /// Wrong use when neither is there; when the run's ledger cannot be reached.
+    pub async fn open(arguments: &LedgerArgs, run: Option<&RunDirectory>) -> anyhow::Result<Self> {
         if let Some(home) = arguments.home()? {
             return Ok(Self { home, node: None });
         }
+        let Some(run) = run else {
+            let message = "name the session's ledger with --ledger URL, or its run with --run-dir RUN";
+            return Err(WrongUse(message.to_owned()).into());
+        };
         if !run.ledger_place().is_file() {
             let message = format!("{} reported to no ledger; name one with --ledger", run.root().display());
             return Err(WrongUse(message).into());
         }
-        let place: LedgerPlace = read_json(&run.ledger_place(), PLACE_BYTES_MAX)?;
-        let home = Home { url: place.url, chain_id: place.chain_id, module: address(&place.module)? };
-        let answers = Client::connect(home.clone(), arguments.ceilings()).await;
-        match answers {
+        let LedgerPlace { url, chain_id, module, .. } = read_json(&run.ledger_place(), PLACE_BYTES_MAX)?;
+        let home = Home { url, chain_id, module };
+        match Client::connect(home.clone(), arguments.ceilings()).await {
             Err(_) if run.ledger_node().is_dir() => Self::embedded(run),
             answers => {
                 answers.with_context(|| format!("the ledger {} does not answer as it should", home.url))?;
@@ -112,9 +114,7 @@ impl Access {
 
     fn embedded(run: &RunDirectory) -> anyhow::Result<Self> {
         let node = Node::start(&run.ledger_node(), Options::default(), SocketAddr::from(([127, 0, 0, 1], 0)))?;
-        let place = node.place();
-        let home = Home { url: place.url, chain_id: place.chain_id, module: node.module() };
-        Ok(Self { home, node: Some(node) })
+        Ok(Self { home: node.home(), node: Some(node) })
     }
 
     /// Ends what was started.
@@ -123,8 +123,4 @@ impl Access {
             node.end().await;
         }
     }
-}
-
-fn address(text: &str) -> anyhow::Result<Address> {
-    Ok(Address(rewards::hex::parse(text).with_context(|| format!("{text:?} is no address of a ledger"))?))
 }

@@ -7,7 +7,7 @@ use chain::{Account, Reporter};
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
-use crate::cli::{LedgerFlushArgs, OutputFormat};
+use crate::cli::LedgerFlushArgs;
 use crate::output;
 
 /// Sends until nothing waits, the time is over or `stop` is cancelled.
@@ -17,7 +17,7 @@ use crate::output;
 pub async fn run(arguments: LedgerFlushArgs, stop: CancellationToken) -> anyhow::Result<()> {
     let run = RunDirectory::open(&arguments.run_dir)?;
     let _lock = run.lock("aggregator")?;
-    let access = Access::open(&arguments.ledger, &run).await?;
+    let access = Access::open(&arguments.ledger, Some(&run)).await?;
     let account = match arguments.ledger.account()? {
         Some(account) => account,
         None => Account::from_secret(&aggregator::files::read_secret(&run.state().join("identity.secret"))?),
@@ -31,10 +31,10 @@ pub async fn run(arguments: LedgerFlushArgs, stop: CancellationToken) -> anyhow:
     };
     let status = reporter.status().borrow().clone();
     access.end().await;
-    match arguments.output.output {
-        OutputFormat::Json => output::print_json(&Flushed { waiting: status.waiting, landed: status.landed })?,
-        OutputFormat::Text => output::print(&format!("{} reports landed, {} wait\n", status.landed, status.waiting))?,
-    }
+    let flushed = Flushed { waiting: status.waiting, landed: status.landed };
+    output::show(arguments.output.output, &flushed, || {
+        format!("{} reports landed, {} wait\n", flushed.landed, flushed.waiting)
+    })?;
     let why = status.last_error.unwrap_or_else(|| "the time was over".to_owned());
     anyhow::ensure!(drained, "{} reports still wait for the ledger: {why}", status.waiting);
     Ok(())

@@ -5,10 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use chain::Account;
+use chain::{Account, Home};
 use contract::Address;
 use ledger::{Ledger, Options};
-use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -21,17 +20,6 @@ pub struct Node {
     address: SocketAddr,
     stop: CancellationToken,
     served: JoinHandle<()>,
-}
-
-/// Where a ledger is found: what a client needs besides a key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
-    /// The REST interface.
-    pub url: String,
-    /// The account that holds the contract.
-    pub module: String,
-    /// The number of the chain.
-    pub chain_id: u8,
 }
 
 impl Node {
@@ -48,17 +36,9 @@ impl Node {
     }
 
     /// Where it is found.
-    pub fn place(&self) -> Place {
-        Place {
-            url: format!("http://{}/v1", self.address),
-            module: self.module().to_string(),
-            chain_id: self.ledger.options().chain_id,
-        }
-    }
-
-    /// The account that holds the contract.
-    pub fn module(&self) -> Address {
-        self.ledger.module()
+    pub fn home(&self) -> Home {
+        let chain_id = self.ledger.options().chain_id;
+        Home { url: format!("http://{}/v1", self.address), chain_id, module: self.ledger.module() }
     }
 
     /// The contract's admin.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aggregator::files::{read_json, read_json_lines};
+use aggregator::files::{read_json, read_json_lines_if_any};
 use aggregator::genesis::Genesis;
 use aggregator::job::Job;
 use aggregator::rounds_log::RoundCommitted;
@@ -54,12 +54,12 @@ impl Record {
         let genesis = Genesis::read(&run.genesis()).with_context(missing).map_err(wrong_use)?;
         let job = Job::read(&run.job()).with_context(missing).map_err(wrong_use)?;
         let terms = settlement::terms(&job, genesis.elements)?;
-        let lines: Vec<RoundCommitted> = lines_of(&run.rounds_log())?;
+        let lines: Vec<RoundCommitted> = read_json_lines_if_any(&run.rounds_log())?;
         let rounds = lines.iter().map(settlement::round).collect::<Result<_, _>>()?;
         let accounts = settlement::read_accounts(&run)?;
-        let settlements = lines_of(&run.settlements())?;
+        let settlements = read_json_lines_if_any(&run.settlements())?;
         let payout = run.payout().is_file().then(|| read_json(&run.payout(), PAYOUT_BYTES_MAX)).transpose()?;
-        let landed = lines_of(&run.ledger().join("receipts.jsonl"))?;
+        let landed = read_json_lines_if_any(&run.ledger().join("receipts.jsonl"))?;
         Ok(Self { run, genesis, job, terms, accounts, lines, rounds, settlements, payout, landed })
     }
 
@@ -86,9 +86,4 @@ impl Record {
 
 fn is_payment(call: &str) -> bool {
     call == "distribute_rewards" || call == "publish_root"
-}
-
-/// The lines of a file that may not be there yet.
-fn lines_of<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<Vec<T>> {
-    Ok(if path.exists() { read_json_lines(path)? } else { Vec::new() })
 }

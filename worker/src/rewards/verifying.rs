@@ -9,8 +9,8 @@ use rewards::verify;
 use serde::Serialize;
 
 use super::record::Record;
-use super::show;
 use crate::cli::OutputFormat;
+use crate::output;
 
 /// The result, for people and programs.
 #[derive(Serialize)]
@@ -52,7 +52,7 @@ pub(super) fn run(directory: &Path, format: OutputFormat) -> anyhow::Result<()> 
         total: record.payout.as_ref().map(|payout| payout.total),
         differences,
     };
-    show(format, &verified, || verified.to_text())?;
+    output::show(format, &verified, || verified.to_text())?;
     anyhow::ensure!(verified.ok, "{} of the recorded facts do not follow from the rounds", verified.differences.len());
     Ok(())
 }

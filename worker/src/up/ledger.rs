@@ -11,7 +11,7 @@ use chain::{Account, Call, Ceilings, Client, Home};
 use contract::Address;
 use ledger::Options;
 
-use crate::ledger::node::{Node, Place};
+use crate::ledger::node::Node;
 
 /// Coins of gas for the aggregator, in octas: ten thousand coins, which no run uses up.
 const GAS: u64 = 1_000_000_000_000;
@@ -29,15 +29,16 @@ impl SwarmLedger {
     pub async fn start(run: &RunDirectory, job: &Job, claim_delay_s: u64) -> anyhow::Result<Self> {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let node = Node::start(&run.ledger_node(), Options::default(), listen)?;
-        let aggregator = Account::from_secret(&identity(run)?).address();
+        // Made here when the aggregator has not run yet.
+        let aggregator = Account::from_secret(&run.random_secret("identity")?).address();
         let swarm = Self { node };
         swarm.prepare(aggregator, job, claim_delay_s).await.context("the ledger of this swarm cannot be set up")?;
         Ok(swarm)
     }
 
     /// Where it is found.
-    pub fn place(&self) -> Place {
-        self.node.place()
+    pub fn home(&self) -> Home {
+        self.node.home()
     }
 
     /// Lets open requests finish.
@@ -47,9 +48,7 @@ impl SwarmLedger {
 
     /// What a resumed run finds done already is left alone.
     async fn prepare(&self, aggregator: Address, job: &Job, claim_delay_s: u64) -> anyhow::Result<()> {
-        let Place { url, chain_id, .. } = self.place();
-        let home = Home { url, chain_id, module: self.node.module() };
-        let client = Client::connect(home, Ceilings::default()).await?;
+        let client = Client::connect(self.home(), Ceilings::default()).await?;
         if client.is_reporter(aggregator).await? {
             return Ok(());
         }
@@ -68,11 +67,4 @@ impl SwarmLedger {
         }
         Ok(())
     }
-}
-
-/// The aggregator's secret key, made here when the aggregator has not run yet.
-fn identity(run: &RunDirectory) -> anyhow::Result<[u8; 32]> {
-    let mut fresh = [0; 32];
-    getrandom::fill(&mut fresh).map_err(|error| anyhow::anyhow!("no random bytes for a key: {error}"))?;
-    Ok(run.secret("identity", || fresh)?)
 }

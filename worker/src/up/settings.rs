@@ -7,13 +7,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use aggregator::job::Job;
 use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
+use chain::Home;
 
 use super::child::Recipe;
 use super::create_directory;
 use super::supervisor::Role;
 use crate::cli::{DeviceArgs, UpArgs};
 use crate::exit::{WrongUse, wrong_use};
-use crate::ledger::node::Place;
 use crate::output::Listening;
 
 /// Where the aggregator of a swarm on one machine listens: nothing outside can connect.
@@ -129,9 +129,10 @@ impl Settings {
 
 /// How the aggregator finds an embedded ledger.
 #[must_use]
-pub fn ledger_arguments(place: &Place) -> Vec<OsString> {
-    let Place { url, module, chain_id } = place;
-    let words = ["--ledger", url, "--ledger-module", module, "--ledger-chain-id", &chain_id.to_string()];
+pub fn ledger_arguments(home: &Home) -> Vec<OsString> {
+    let Home { url, module, chain_id } = home;
+    let (module, chain_id) = (module.to_string(), chain_id.to_string());
+    let words = ["--ledger", url, "--ledger-module", &module, "--ledger-chain-id", &chain_id];
     words.map(OsString::from).to_vec()
 }
 
