@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use tests::up::PATIENCE;
-use tests::{LedgerServer, Place, Up, cotrain, micro, process, run, text};
+use tests::{LedgerServer, Place, Up, cotrain, micro, process, program, run, text};
 
 /// A prime, so that no split of it is even.
 const POOL: u64 = 1_000_003;
@@ -106,6 +106,23 @@ fn altered(place: &Place, run: &Path) {
     std::fs::write(&rounds, text).unwrap();
     let output = cotrain(&[&"rewards", &"verify", &"--run-dir", &copy]);
     assert_eq!(output.code, Some(1), "{}", output.said());
+}
+
+#[test]
+fn the_split_comes_from_the_variables_that_users_know() {
+    let variables = [("BASE_REWARD_PERCENTAGE", "70"), ("BONUS_REWARD_PERCENTAGE", "30"), ("QUALITY_THRESHOLD", "95")];
+    let explain = |variables: &[(&str, &str)]| {
+        program::command().args(["config", "explain"]).envs(variables.iter().copied()).output().unwrap()
+    };
+    let output = explain(&variables);
+    let rows = String::from_utf8_lossy(&output.stdout);
+    for (key, (name, value)) in ["base_percentage", "bonus_percentage", "quality_threshold"].iter().zip(variables) {
+        let row = rows.lines().find(|row| row.starts_with(&format!("rewards.{key} "))).unwrap();
+        let words: Vec<&str> = row.split_whitespace().collect();
+        assert_eq!(words[1..], [value, "variable", name], "{row}");
+    }
+    let refused = explain(&variables[..1]);
+    assert_eq!(refused.status.code(), Some(2), "base and bonus make 100");
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use aggregator::job::Job;
-use clap::ArgMatches;
 use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, Args, Command};
 use serde::Serialize;
 
 use crate::cli::{ExplainArgs, OutputFormat};
@@ -86,12 +86,20 @@ fn is_key(given: &Override, key: &str) -> bool {
 
 /// What set an argument.
 fn given_by(matches: &ArgMatches, flag: &str) -> String {
-    let source = matches.try_contains_id(&flag.replace('-', "_")).ok();
-    match source.and_then(|_| matches.value_source(&flag.replace('-', "_"))) {
+    let id = flag.replace('-', "_");
+    let source = matches.try_contains_id(&id).ok();
+    match source.and_then(|_| matches.value_source(&id)) {
         Some(ValueSource::CommandLine) => format!("flag --{flag}"),
-        Some(ValueSource::EnvVariable) => format!("variable COTRAIN_{}", flag.replace('-', "_").to_uppercase()),
+        Some(ValueSource::EnvVariable) => format!("variable {}", variable(&id)),
         _ => "default".to_owned(),
     }
+}
+
+/// The name of the variable that may set an argument.
+fn variable(id: &str) -> String {
+    let command = ExplainArgs::augment_args(Command::new("explain"));
+    let variable = command.get_arguments().find(|argument| argument.get_id() == id).and_then(Arg::get_env);
+    variable.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The matches of the subcommand that was asked for.
@@ -124,12 +132,12 @@ fn table(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::{Cli, Command, ConfigCommand};
+    use crate::cli::{self, Cli, ConfigCommand};
     use clap::{CommandFactory, FromArgMatches};
 
     fn explained(line: &[&str]) -> BTreeMap<String, (String, String)> {
         let matches = Cli::command().try_get_matches_from([&["cotrain", "config", "explain"], line].concat()).unwrap();
-        let Command::Config(ConfigCommand::Explain(arguments)) = Cli::from_arg_matches(&matches).unwrap().command
+        let cli::Command::Config(ConfigCommand::Explain(arguments)) = Cli::from_arg_matches(&matches).unwrap().command
         else {
             panic!()
         };
