@@ -22,8 +22,8 @@ pub use file::{ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, is_archive, open_archive, 
 
 use coder::{Coder, Fault, Reader, Writer};
 
-use crate::codec::{chunks, real_elements};
-use crate::{CHUNK, Codec, DecodeError, validate};
+use crate::format::{CHUNK, Codec, DecodeError, chunks, real_elements};
+use crate::host::validate;
 
 /// Bytes that are set aside for each byte of an archive; more is taken only as chunks come out.
 const BYTES_PER_CODED_BYTE: usize = 4;

@@ -5,8 +5,9 @@
 
 mod arena;
 mod cases;
+mod index_work;
 
-use crate::Codec;
+use crate::format::Codec;
 pub use arena::{Arena, Slices};
 pub use cases::Case;
 

@@ -10,7 +10,8 @@
 
 mod place;
 
-use crate::{Codec, DecodeError, EncodeError, Rounding};
+use crate::format::{Codec, DecodeError, EncodeError};
+use crate::host::{self, Rounding};
 use place::Place;
 
 /// Why a residual cannot be used as asked.
@@ -120,7 +121,7 @@ impl Compressor {
     pub fn settle(&mut self, codec: Codec, body: &[u8], accepted: bool) -> Result<(), CompressorError> {
         let left = self.left.as_mut().ok_or(CompressorError::NothingPending)?;
         if accepted {
-            crate::validate(codec, self.elements, body)?;
+            host::validate(codec, self.elements, body)?;
         } else {
             left.restore(codec, body)?;
         }

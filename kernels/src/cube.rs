@@ -29,8 +29,9 @@ mod wide;
 use burn::backend::Dispatch;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
-use crate::aggregate::Plan;
-use crate::{ApplyError, Codec, DecodeError, OuterStep, Term};
+use crate::format::{ApplyError, Codec, DecodeError};
+use crate::host::aggregate::Plan;
+use crate::host::{self, OuterStep, Term};
 pub use compress::{compress, compress_within, encode};
 pub use dot::{dot_sum, dot_sum_within};
 use extension::KernelOps;
@@ -63,11 +64,11 @@ pub fn apply_within(
     if on_host(&theta) || codec == Codec::None || elements == 0 {
         let device = theta.device();
         let mut values = read_floats(theta).map_err(|reason| ApplyError::Device { reason })?;
-        crate::apply(codec, &mut values, terms, step)?;
+        host::apply(codec, &mut values, terms, step)?;
         return Ok(upload(values, &device));
     }
     check_size(elements).map_err(|reason| ApplyError::Device { reason })?;
-    let plan = crate::outer::plan(codec, elements, terms, step)?;
+    let plan = host::outer::plan(codec, elements, terms, step)?;
     apply_plan(codec, theta, &plan, limits)
 }
 
@@ -78,7 +79,7 @@ pub fn apply_within(
 pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>], device: &Device) -> Result<Tensor<1>, ApplyError> {
     let zeros = Tensor::<1>::zeros([elements], device);
     if on_host(&zeros) || codec == Codec::None || elements == 0 {
-        return Ok(upload(crate::mean(codec, elements, terms)?, device));
+        return Ok(upload(host::mean(codec, elements, terms)?, device));
     }
     // 0 − (0 − q·2^(E − 18)) is exact, and no result is subnormal.
     let negated = apply(codec, zeros.clone(), terms, &OuterStep::MEAN)?;
@@ -128,14 +129,14 @@ fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<
         let device = residual.device();
         let mut values = read_floats(residual).map_err(|reason| DecodeError::Device { reason })?;
         if add {
-            crate::restore(codec, body, &mut values)?;
+            host::restore(codec, body, &mut values)?;
         } else {
-            crate::subtract(codec, body, &mut values)?;
+            host::subtract(codec, body, &mut values)?;
         }
         return Ok(upload(values, &device).cast(dtype));
     }
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
-    crate::validate(codec, elements, body)?;
+    host::validate(codec, elements, body)?;
     let body = upload_words(words_of(body).collect(), &residual.device());
     let next = Dispatch::kernels_move(residual.into_dispatch(), body.into_dispatch(), codec, add);
     Ok(Tensor::<1>::from_dispatch(next).cast(dtype))

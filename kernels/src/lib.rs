@@ -11,42 +11,30 @@
 //!   valid exactly when [`validate`] says so, and every refusal has a variant of its own in [`DecodeError`].
 //! - [`reference`] is the scalar truth; the host path and the kernels in `cube` must equal it bit for bit.
 
-mod aggregate;
 mod archive;
 pub mod bench;
-mod body;
-mod chunk;
-mod codec;
 mod compressor;
 #[cfg(feature = "cube")]
 pub mod cube;
-mod error;
-mod hash;
-mod header;
-mod magnitude;
-mod outer;
-mod products;
+mod format;
+mod host;
 pub mod reference;
-mod residual;
-mod rounding;
-mod scalar;
-mod scan;
-pub mod simd;
-mod sums;
 
-pub use aggregate::{CLIP_MAX, TERMS_MAX, Term, WEIGHT_MAX};
+pub mod simd {
+    //! The instruction sets told apart at run time.
+    pub use crate::host::words::{Level, level};
+}
+
 pub use archive::{
     ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, ArchiveError, archive, is_archive, open_archive, seal_archive, unarchive,
 };
-pub use body::{decode, encode, encode_rounded, subtract, validate};
-pub use codec::{CHUNK, Codec, UnknownCodec};
 pub use compressor::{Compressor, CompressorError};
-pub use error::{ApplyError, DecodeError, EncodeError};
-pub use hash::state_hash;
-pub use header::{Expected, HEADER_BYTES, Header, VERSION, check, parse, seal};
-pub use outer::{ALPHA_MAX, OuterStep, apply, apply_into, mean, mean_into};
-pub use products::MEMBERS_MAX;
-pub use residual::{accumulate, compress, restore};
-pub use rounding::Rounding;
-pub use scalar::Scalar;
-pub use scan::{Clipped, DotSum, coordinates, dot, dot_sum, norm, overlap};
+pub use format::{
+    ApplyError, CHUNK, Codec, DecodeError, EncodeError, Expected, HEADER_BYTES, Header, UnknownCodec, VERSION, parse,
+    seal, state_hash,
+};
+pub use host::{
+    ALPHA_MAX, CLIP_MAX, Clipped, DotSum, MEMBERS_MAX, OuterStep, Rounding, Scalar, TERMS_MAX, Term, WEIGHT_MAX,
+    accumulate, apply, apply_into, check, compress, coordinates, decode, dot, dot_sum, encode, encode_rounded, mean,
+    mean_into, norm, overlap, restore, subtract, validate,
+};

@@ -11,10 +11,10 @@ pub mod subtract;
 
 pub use scan::dot_sum;
 
-use crate::body::Form;
-use crate::codec::BLOCKS;
-use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
-use crate::{ApplyError, CHUNK, Codec, EncodeError, OuterStep, Rounding, Term};
+use crate::format::{ApplyError, BLOCKS, CHUNK, Codec, EncodeError};
+use crate::host::body::Form;
+use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
+use crate::host::{self, OuterStep, Rounding, Term};
 
 /// The body of `values`, as [`crate::encode`] must give it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
@@ -50,9 +50,9 @@ pub fn encode_rounded(codec: Codec, rounding: Rounding, values: &[f32]) -> Resul
 /// As [`crate::apply`]; the state is then as it was.
 pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterStep) -> Result<(), ApplyError> {
     if let Form::Plain = Form::of(codec) {
-        return crate::apply(codec, theta, terms, step);
+        return host::apply(codec, theta, terms, step);
     }
-    let plan = crate::outer::plan(codec, theta.len(), terms, step)?;
+    let plan = host::outer::plan(codec, theta.len(), terms, step)?;
     let is_finite = |value: &f32| value.to_bits() & MAGNITUDE_MASK < INFINITY_BITS;
     if let Some(index) = theta.iter().position(|value| !is_finite(value)) {
         return Err(ApplyError::NonFiniteState { index });

@@ -5,7 +5,7 @@
 
 use super::coder::{Coder, Fault};
 use super::model::{Magnitude, Model};
-use crate::codec::{BLOCK, BLOCKS};
+use crate::format::{BLOCK, BLOCKS};
 
 /// Bytes of the scales of a chunk.
 const SCALE_BYTES: usize = 2 * BLOCKS;

@@ -2,7 +2,7 @@
 //!
 //! Invariant: one variant per reason, each with a test of its own.
 
-use crate::DecodeError;
+use crate::format::DecodeError;
 
 /// Why an archive is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

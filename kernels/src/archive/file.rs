@@ -4,8 +4,7 @@
 //! payload; nothing is decoded before the headers say that the result is wanted.
 
 use super::{ArchiveError, archive, unarchive};
-use crate::header::read;
-use crate::{DecodeError, HEADER_BYTES, Header};
+use crate::format::{DecodeError, HEADER_BYTES, Header, read};
 
 /// The version of the archive's format that this crate reads and writes.
 pub const ARCHIVE_VERSION: u16 = 1;

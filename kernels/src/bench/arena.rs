@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::{Case, Options, Row};
-use crate::Codec;
+use crate::format::Codec;
 
 /// Elements that a copy's task takes.
 const COPY_ELEMENTS: usize = 1 << 16;
@@ -136,7 +136,7 @@ pub(super) fn vector(number: u64, elements: usize) -> Vec<f32> {
 
 /// A value in −3…3 with the spread of a sum of uniform ones, a function of its index alone.
 fn bell(index: u64) -> f32 {
-    let [a, b] = crate::rounding::threefry([0x62_656c, 0x6c], [index as u32, (index >> 32) as u32]);
+    let [a, b] = crate::host::rounding::threefry([0x62_656c, 0x6c], [index as u32, (index >> 32) as u32]);
     let part = |word: u32| (word & 0xffff) as f32 / 65_536.0;
     2.0 * (part(a) + part(a >> 16) + part(b)) - 3.0
 }

@@ -5,8 +5,11 @@ use std::rc::Rc;
 
 use super::BenchError;
 use super::arena::{Arena, Slices, vector};
-use crate::chunk::{index_work, topk::Shape};
-use crate::{CHUNK, Clipped, Codec, OuterStep, Rounding, Term, reference, state_hash};
+use super::index_work::index_work;
+use crate::format::{CHUNK, Codec, state_hash};
+use crate::host::chunk::topk::Shape;
+use crate::host::{self, Clipped, OuterStep, Rounding, Term};
+use crate::reference;
 
 /// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
 const CHECKED_ELEMENTS: usize = 1 << 16;
@@ -54,11 +57,11 @@ pub(super) fn hash(arena: &Arena) -> Case {
 /// A vector to its body.
 pub(super) fn encode(arena: &Arena, codec: Codec) -> Result<Case, BenchError> {
     let [checked, ..] = arena.first(CHECKED_ELEMENTS);
-    wrong(crate::encode(codec, checked) == reference::encode(codec, checked), "encode", codec)?;
+    wrong(host::encode(codec, checked) == reference::encode(codec, checked), "encode", codec)?;
     let moved = arena.bytes() + codec.body_bytes(arena.elements());
     Ok(Case::new("encode", Some(codec), moved, move |slices| {
         // Finite by construction.
-        let _ = black_box(crate::encode(codec, slices.sources[0]));
+        let _ = black_box(host::encode(codec, slices.sources[0]));
     }))
 }
 
@@ -67,16 +70,16 @@ pub(super) fn compress(arena: &Arena, codec: Codec) -> Result<Case, BenchError> 
     let checked = arena.first(CHECKED_ELEMENTS);
     let [residual, base, local] = checked;
     let mut left = vec![0.0; residual.len()];
-    let body = crate::compress(codec, Rounding::Nearest, checked, BETA, &mut left);
+    let body = host::compress(codec, Rounding::Nearest, checked, BETA, &mut left);
     let mut sum = residual.to_vec();
-    crate::accumulate(&mut sum, base, local, BETA);
+    host::accumulate(&mut sum, base, local, BETA);
     wrong(body == reference::encode(codec, &sum), "compress", codec)?;
-    let subtracted = crate::subtract(codec, &body.unwrap_or_default(), &mut sum);
+    let subtracted = host::subtract(codec, &body.unwrap_or_default(), &mut sum);
     wrong(subtracted.is_ok() && left == sum, "compress", codec)?;
     let moved = 4 * arena.bytes() + codec.body_bytes(arena.elements());
     Ok(Case::new("compress", Some(codec), moved, move |slices| {
         // Finite by construction.
-        let _ = black_box(crate::compress(codec, Rounding::Nearest, slices.sources, BETA, slices.target));
+        let _ = black_box(host::compress(codec, Rounding::Nearest, slices.sources, BETA, slices.target));
     }))
 }
 
@@ -99,12 +102,12 @@ pub(super) fn mean(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case,
     // From a state of zeros the outer step gives the mean with the sign turned, exactly.
     let mut expected = vec![0.0; length];
     let right = reference::apply(codec, &mut expected, &checked, &OuterStep::MEAN).is_ok();
-    let found = crate::mean(codec, length, &checked).unwrap_or_default();
+    let found = host::mean(codec, length, &checked).unwrap_or_default();
     let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
     wrong(right && same, "mean", codec)?;
     let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
     Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |slices| {
-        let _ = black_box(crate::mean_into(codec, &terms_of(&bodies), slices.target));
+        let _ = black_box(host::mean_into(codec, &terms_of(&bodies), slices.target));
     }))
 }
 
@@ -115,13 +118,13 @@ pub(super) fn apply(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case
     let checked = new_bodies(codec, terms, theta.len());
     let checked = terms_of(&checked);
     let (mut next, mut expected) = (theta.to_vec(), theta.to_vec());
-    let found = crate::apply_into(codec, theta, &checked, &STEP, &mut next);
+    let found = host::apply_into(codec, theta, &checked, &STEP, &mut next);
     let same = found == reference::apply(codec, &mut expected, &checked, &STEP);
     wrong(same && state_hash(&next, &[]) == state_hash(&expected, &[]), "apply", codec)?;
     let moved = 2 * arena.bytes() + terms * codec.body_bytes(arena.elements());
     Ok(Case::new(&format!("apply{terms}"), Some(codec), moved, move |slices| {
         // Valid by construction, and so small that no state leaves the range of numbers.
-        let _ = black_box(crate::apply_into(codec, slices.sources[0], &terms_of(&bodies), &STEP, slices.target));
+        let _ = black_box(host::apply_into(codec, slices.sources[0], &terms_of(&bodies), &STEP, slices.target));
     }))
 }
 
@@ -131,12 +134,12 @@ pub(super) fn scan(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case,
     let length = arena.elements().min(CHECKED_ELEMENTS);
     let checked = new_bodies(codec, terms, length);
     let checked = members_of(&checked);
-    let same = crate::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
+    let same = host::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
     wrong(same, "scan", codec)?;
     let elements = arena.elements();
     let moved = terms * codec.body_bytes(elements);
     let case = Case::new(&format!("scan{terms}"), Some(codec), moved, move |_| {
-        let _ = black_box(crate::dot_sum(codec, elements, &members_of(&bodies)));
+        let _ = black_box(host::dot_sum(codec, elements, &members_of(&bodies)));
     });
     Ok(Case { vectors: terms, ..case })
 }
@@ -146,7 +149,7 @@ pub(super) type Bodies = Rc<Vec<Vec<u8>>>;
 
 /// Bodies of vectors that differ from each other.
 pub(super) fn new_bodies(codec: Codec, count: usize, elements: usize) -> Bodies {
-    let body = |number: usize| crate::encode(codec, &vector(4 + number as u64, elements)).unwrap_or_default();
+    let body = |number: usize| host::encode(codec, &vector(4 + number as u64, elements)).unwrap_or_default();
     Rc::new((0..count).map(body).collect())
 }
 

@@ -3,7 +3,8 @@
 //! Invariant: what is computed from a place is in the same place.
 
 use super::CompressorError;
-use crate::{Codec, DecodeError, Rounding};
+use crate::format::{Codec, DecodeError};
+use crate::host::{self, Rounding};
 
 /// Where the residual lives. [elements]
 #[derive(Clone, Debug)]
@@ -33,7 +34,7 @@ impl Place {
                     _ => Vec::new(),
                 };
                 left.resize(residual.len(), 0.0);
-                let body = crate::compress(how.0, how.1, [residual, base, local], beta, &mut left)?;
+                let body = host::compress(how.0, how.1, [residual, base, local], beta, &mut left)?;
                 Ok((body, Self::Host(left)))
             }
             #[cfg(feature = "cube")]
@@ -72,7 +73,7 @@ impl Place {
     /// self ← self + v; unchanged where the body is refused.
     pub(super) fn restore(&mut self, codec: Codec, body: &[u8]) -> Result<(), DecodeError> {
         match self {
-            Self::Host(values) => crate::restore(codec, body, values),
+            Self::Host(values) => host::restore(codec, body, values),
             #[cfg(feature = "cube")]
             Self::Device(values) => {
                 *values = crate::cube::restore(codec, body, values.clone())?;

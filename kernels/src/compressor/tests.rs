@@ -1,5 +1,5 @@
 use super::*;
-use crate::{accumulate, decode, encode};
+use crate::host::{accumulate, decode, encode};
 
 const CODEC: Codec = Codec::TopK64;
 const LEN: usize = 5000;

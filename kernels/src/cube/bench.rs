@@ -13,7 +13,9 @@ use super::extension::KernelOps;
 use super::launch::{Aggregate, Compress, Limits, Precision, Scan, scan_span};
 use super::{read_floats, upload, upload_words, words_of};
 use crate::bench::{BenchError, Options, Row, TERMS};
-use crate::{CLIP_MAX, Clipped, Codec, OuterStep, Rounding, Term, WEIGHT_MAX, reference};
+use crate::format::Codec;
+use crate::host::{self, CLIP_MAX, Clipped, OuterStep, Rounding, Term, WEIGHT_MAX};
+use crate::reference;
 
 /// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
 const CHECKED_ELEMENTS: usize = 1 << 16;
@@ -153,7 +155,7 @@ impl<'a> Bench<'a> {
         let compressed = super::compress(codec, Rounding::Nearest, there(), there(), there(), 1.0);
         let (found, left) = compressed.map_err(|_| wrong("compress"))?;
         let mut expected = sum.clone();
-        let subtracted = crate::subtract(codec, &body, &mut expected);
+        let subtracted = host::subtract(codec, &body, &mut expected);
         if subtracted.is_err() || found != body || read_floats(left).as_ref() != Ok(&expected) {
             return Err(wrong("compress").into());
         }
@@ -242,7 +244,7 @@ fn values(seed: usize, elements: usize) -> Vec<f32> {
 
 /// Bodies of vectors that differ from each other.
 fn bodies(codec: Codec, count: usize, elements: usize) -> Vec<Vec<u8>> {
-    (0..count).map(|seed| crate::encode(codec, &values(100 + seed, elements)).unwrap_or_default()).collect()
+    (0..count).map(|seed| host::encode(codec, &values(100 + seed, elements)).unwrap_or_default()).collect()
 }
 
 fn terms_of(bodies: &[Vec<u8>]) -> Vec<Term<'_>> {

@@ -6,7 +6,8 @@ use burn::tensor::{DType, Int, Tensor};
 use super::extension::KernelOps;
 use super::launch::{Compress, Limits, Precision};
 use super::{check_size, on_host, read_floats, upload};
-use crate::{CHUNK, Codec, EncodeError, Rounding};
+use crate::format::{CHUNK, Codec, EncodeError};
+use crate::host::{self, Rounding};
 
 /// The body of `values`, as [`crate::encode`] gives it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
@@ -17,7 +18,7 @@ pub fn encode(codec: Codec, values: Tensor<1>) -> Result<Vec<u8>, EncodeError> {
     let values = values.cast(DType::F32);
     if on_host(&values) || codec == Codec::None || elements == 0 {
         let values = read_floats(values).map_err(|reason| EncodeError::Device { reason })?;
-        return crate::encode(codec, &values);
+        return host::encode(codec, &values);
     }
     check_size(elements).map_err(|reason| EncodeError::Device { reason })?;
     let (rounding, precision, limits) = (Rounding::Nearest, Precision::Whole, Limits::default());
@@ -84,7 +85,7 @@ fn compress_on_host(
     let [residual, base, local] = vectors;
     let (residual, base, local) = (read(residual)?, read(base)?, read(local)?);
     let mut left = vec![0.0; residual.len()];
-    let body = crate::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
+    let body = host::compress(codec, rounding, [&residual, &base, &local], beta, &mut left)?;
     Ok((body, upload(left, &device).cast(dtype)))
 }
 

@@ -8,10 +8,10 @@ use burn::tensor::{Device, Tensor};
 use super::extension::KernelOps;
 use super::launch::{Limits, Scan, scan_span};
 use super::{check_size, read_words, upload_words, words_of};
-use crate::codec::chunks;
-use crate::products::Products;
-use crate::scan::check_members;
-use crate::{CHUNK, CLIP_MAX, Clipped, Codec, DecodeError, DotSum};
+use crate::format::{CHUNK, Codec, DecodeError, chunks};
+use crate::host::products::Products;
+use crate::host::scan::check_members;
+use crate::host::{self, CLIP_MAX, Clipped, DotSum};
 
 /// Words that a launch writes at most, and that bodies are uploaded in at most: 64 MiB.
 const WORDS_MAX: usize = 1 << 24;
@@ -44,14 +44,14 @@ pub fn dot_sum_within(
 ) -> Result<Vec<DotSum>, DecodeError> {
     let device_path = codec != Codec::None && elements > 0 && !members.is_empty();
     let DispatchDevice::Cube(cube) = device.as_dispatch() else {
-        return crate::dot_sum(codec, elements, members);
+        return host::dot_sum(codec, elements, members);
     };
     if !device_path {
-        return crate::dot_sum(codec, elements, members);
+        return host::dot_sum(codec, elements, members);
     }
     check_members(codec, elements, members)?;
     check_size(elements).map_err(|reason| DecodeError::Device { reason })?;
-    members.iter().try_for_each(|member| crate::validate(codec, elements, member.body))?;
+    members.iter().try_for_each(|member| host::validate(codec, elements, member.body))?;
     let span = scan_span(&cube.client(), codec, limits);
     let mut total = Products::zero(members.len());
     let step = chunks_at_once(&Scan { codec, elements: CHUNK, members: members.len(), span, limits });

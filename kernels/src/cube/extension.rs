@@ -8,7 +8,7 @@ use burn::backend::{Backend, DType, Shape, backend_extension};
 use burn_cubecl::CubeBackend;
 
 use super::launch::{self, Aggregate, Compress, Scan};
-use crate::Codec;
+use crate::format::Codec;
 
 /// What the kernels add to a backend.
 #[backend_extension(Cube, Fusion)]

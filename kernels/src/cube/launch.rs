@@ -13,7 +13,7 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::features::Plane;
 use cubecl::prelude::*;
 
-use crate::chunk::dense::Width;
+use crate::host::chunk::dense::Width;
 pub(super) use compress::{Compress, Precision, compress, encode};
 pub(super) use outer::{Aggregate, apply, move_by};
 pub(super) use scan::{Scan, scan, scan_span};

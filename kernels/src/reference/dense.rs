@@ -1,11 +1,11 @@
 //! A dense chunk, with quotients in integers.
 
-use crate::Rounding;
-use crate::aggregate::dense_exponent;
-use crate::chunk::dense::{self, Width, scale_of};
-use crate::codec::{BLOCK, BLOCKS};
-use crate::magnitude::{BF16_FLOOR, MAGNITUDE_MASK, bf16_parts, divide_to_nearest, parts, shift_to_nearest};
-use crate::rounding::threefry;
+use crate::format::{BLOCK, BLOCKS};
+use crate::host::Rounding;
+use crate::host::aggregate::dense_exponent;
+use crate::host::chunk::dense::{self, Width, scale_of};
+use crate::host::magnitude::{BF16_FLOOR, MAGNITUDE_MASK, bf16_parts, divide_to_nearest, parts, shift_to_nearest};
+use crate::host::rounding::threefry;
 
 /// The bytes of a chunk, whose first block is number `first_block` of the vector, from the bits of its real elements.
 pub(super) fn encode(width: Width, rounding: Rounding, first_block: u64, real: &[u32]) -> Vec<u8> {

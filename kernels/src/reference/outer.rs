@@ -2,11 +2,10 @@
 
 use super::subtract::subtract_scaled;
 use super::{dense, sparse};
-use crate::aggregate::Plan;
-use crate::body::Form;
-use crate::codec::BLOCK;
-use crate::magnitude::{FRACTION_BITS, divide_to_nearest};
-use crate::{CHUNK, Codec};
+use crate::format::{BLOCK, CHUNK, Codec};
+use crate::host::aggregate::Plan;
+use crate::host::body::Form;
+use crate::host::magnitude::{FRACTION_BITS, divide_to_nearest};
 
 /// The next state, which may hold infinities.
 pub(super) fn next(codec: Codec, theta: &[f32], plan: &Plan<'_>) -> Vec<f32> {

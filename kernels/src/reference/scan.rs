@@ -1,10 +1,10 @@
 //! The scan of scoring in wide integers.
 
 use super::{dense, sparse};
-use crate::body::Form;
-use crate::codec::{BLOCKS, chunks, real_elements};
-use crate::products::Products;
-use crate::{CLIP_MAX, Clipped, Codec, DecodeError, DotSum};
+use crate::format::{BLOCKS, Codec, DecodeError, chunks, real_elements};
+use crate::host::body::Form;
+use crate::host::products::Products;
+use crate::host::{self, CLIP_MAX, Clipped, DotSum};
 
 /// As [`crate::dot_sum`] must give it; codec `none`, which promises no bits, is taken from there.
 ///
@@ -12,9 +12,9 @@ use crate::{CLIP_MAX, Clipped, Codec, DecodeError, DotSum};
 /// As [`crate::dot_sum`].
 pub fn dot_sum(codec: Codec, elements: usize, members: &[Clipped<'_>]) -> Result<Vec<DotSum>, DecodeError> {
     if let Form::Plain = Form::of(codec) {
-        return crate::dot_sum(codec, elements, members);
+        return host::dot_sum(codec, elements, members);
     }
-    members.iter().try_for_each(|member| crate::validate(codec, elements, member.body))?;
+    members.iter().try_for_each(|member| host::validate(codec, elements, member.body))?;
     let mut total = Products::zero(members.len());
     for chunk in 0..chunks(elements) {
         let mut part = Products::zero(members.len());

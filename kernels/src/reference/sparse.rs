@@ -1,7 +1,8 @@
 //! A sparse chunk, by counting and scanning as a device does it.
 
-use crate::magnitude::{MAGNITUDE_MASK, Toward, aligned, bf16_of_ratio, parts};
-use crate::{CHUNK, aggregate};
+use crate::format::CHUNK;
+use crate::host::aggregate;
+use crate::host::magnitude::{MAGNITUDE_MASK, Toward, aligned, bf16_of_ratio, parts};
 
 /// The bytes of a chunk from the bits of its real elements.
 pub(super) fn encode(k: usize, real: &[u32]) -> Vec<u8> {

@@ -4,7 +4,7 @@
 //! subnormals kept, overflow to infinity; checked against it in the tests. Written in the few operations that every
 //! shading language has, and transcribed line by line in `cube`.
 
-use crate::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, parts};
+use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, parts};
 
 /// Bits below the significand that a sum carries: guard, round, sticky.
 const EXTRA_BITS: u32 = 3;

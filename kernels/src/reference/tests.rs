@@ -7,6 +7,6 @@ fn refuses_what_the_host_path_refuses() {
     values[4800] = f32::INFINITY;
     for codec in Codec::ALL {
         assert_eq!(encode(codec, &values), Err(EncodeError::NonFinite { index: 4500 }));
-        assert_eq!(crate::encode(codec, &values), Err(EncodeError::NonFinite { index: 4500 }));
+        assert_eq!(host::encode(codec, &values), Err(EncodeError::NonFinite { index: 4500 }));
     }
 }

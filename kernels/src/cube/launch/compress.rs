@@ -6,13 +6,13 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{Limits, argument, code_bits, cubes, like};
-use crate::body::Form;
-use crate::codec::chunks;
 use crate::cube::dense::{self, Dense};
 use crate::cube::input::Input;
 use crate::cube::select::Sparse;
 use crate::cube::sparse;
-use crate::{Codec, Rounding};
+use crate::format::{Codec, chunks};
+use crate::host::Rounding;
+use crate::host::body::Form;
 
 /// Units of a cube that compresses a sparse chunk at most: 16 values each.
 const SPARSE_UNITS: u32 = 256;

@@ -6,11 +6,10 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{Limits, UNITS_MAX, argument, code_bits, cubes, like};
-use crate::body::Form;
-use crate::codec::chunks;
 use crate::cube::outer::{self, Sums};
 use crate::cube::residual;
-use crate::{CHUNK, Codec};
+use crate::format::{CHUNK, Codec, chunks};
+use crate::host::body::Form;
 
 /// What an aggregate needs besides the state.
 #[derive(Clone, Copy, Debug)]

@@ -6,12 +6,11 @@ use burn_cubecl::tensor::CubeTensor;
 use cubecl::prelude::*;
 
 use super::{Limits, UNITS_MAX, argument, code_bits, cubes, like};
-use crate::body::Form;
-use crate::chunk::dense::Width;
-use crate::codec::{BLOCKS, chunks};
 use crate::cube::outer::Sums;
 use crate::cube::scan;
-use crate::{CHUNK, Codec};
+use crate::format::{BLOCKS, CHUNK, Codec, chunks};
+use crate::host::body::Form;
+use crate::host::chunk::dense::Width;
 
 /// What a scan needs besides bodies and clips.
 #[derive(Clone, Copy, Debug)]

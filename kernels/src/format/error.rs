@@ -1,0 +1,363 @@
+//! Every way in which a vector, a payload or a set of terms is refused.
+//!
+//! Invariant: one variant per reason, so that a verdict on a peer can name it.
+
+use super::codec::Codec;
+
+/// Why a vector cannot be encoded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EncodeError {
+    /// A NaN or an infinity.
+    #[error("element {index} is not finite")]
+    NonFinite {
+        /// The first such element.
+        index: usize,
+    },
+    /// The device failed, or the tensor is not what the kernels take.
+    #[error("device: {reason}")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Why a payload is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than a header has.
+    #[error("{found} bytes cannot hold the header of {expected}")]
+    HeaderTooShort {
+        /// Bytes of a header.
+        expected: usize,
+        /// Bytes that came.
+        found: usize,
+    },
+    /// It does not begin as a payload does.
+    #[error("the payload begins with {found:02x?}, not with \"CTGP\"")]
+    WrongMagic {
+        /// The first four bytes.
+        found: [u8; 4],
+    },
+    /// A version of the format that this program does not know.
+    #[error("format version {found} is not {expected}")]
+    WrongVersion {
+        /// The version of this program.
+        expected: u16,
+        /// The version of the payload.
+        found: u16,
+    },
+    /// A codec number that stands for no codec.
+    #[error("{found} is no codec's number")]
+    UnknownCodec {
+        /// The number in the header.
+        found: u16,
+    },
+    /// The reserved field must be zero.
+    #[error("the header's reserved field is {found}, not 0")]
+    ReservedNotZero {
+        /// The field.
+        found: u32,
+    },
+    /// Stages count from 0 and there is at least one.
+    #[error("stage {stage} of {stages} does not exist")]
+    StageOutOfRange {
+        /// The stage.
+        stage: u16,
+        /// How many there are.
+        stages: u16,
+    },
+    /// A contribution to an empty model.
+    #[error("the payload is for 0 elements")]
+    NoElements,
+    /// Not the codec of the job in this round.
+    #[error("codec {found} is not the round's {expected}")]
+    WrongCodec {
+        /// The round's.
+        expected: Codec,
+        /// The payload's.
+        found: Codec,
+    },
+    /// Not this stage of the model.
+    #[error("stage {found:?} (stage, stages) is not {expected:?}")]
+    WrongStage {
+        /// Stage and number of stages of the receiver.
+        expected: (u16, u16),
+        /// Those of the payload.
+        found: (u16, u16),
+    },
+    /// Not the size of the layout.
+    #[error("{found} elements are not the layout's {expected}")]
+    WrongElements {
+        /// Those of the layout.
+        expected: u64,
+        /// Those of the payload.
+        found: u64,
+    },
+    /// Another arrangement of the parameters.
+    #[error("layout hash {} is not {}", hex(.found), hex(.expected))]
+    WrongLayout {
+        /// The receiver's.
+        expected: [u8; 32],
+        /// The payload's.
+        found: [u8; 32],
+    },
+    /// Another session.
+    #[error("session {} is not {}", hex(.found), hex(.expected))]
+    WrongSession {
+        /// The receiver's.
+        expected: [u8; 32],
+        /// The payload's.
+        found: [u8; 32],
+    },
+    /// Computed against another state.
+    #[error("base state {} is not {}", hex(.found), hex(.expected))]
+    WrongBase {
+        /// The receiver's.
+        expected: [u8; 32],
+        /// The payload's.
+        found: [u8; 32],
+    },
+    /// Another round's.
+    #[error("round {found} is not {expected}")]
+    WrongRound {
+        /// The receiver's.
+        expected: u64,
+        /// The payload's.
+        found: u64,
+    },
+    /// Another worker's.
+    #[error("worker {} is not {}", hex(.found), hex(.expected))]
+    WrongWorker {
+        /// Who committed to it.
+        expected: [u8; 32],
+        /// Who the payload says it is from.
+        found: [u8; 32],
+    },
+    /// The body is longer or shorter than codec and elements imply.
+    #[error("a body of {found} bytes, where codec and elements imply {expected}")]
+    WrongLength {
+        /// Implied bytes.
+        expected: usize,
+        /// Bytes that came.
+        found: usize,
+    },
+    /// The high field does not have one bit for every entry.
+    #[error("chunk {chunk}: {found} ones in the high field, not {expected}")]
+    WrongOnes {
+        /// The chunk.
+        chunk: usize,
+        /// Entries of a chunk.
+        expected: usize,
+        /// Ones found.
+        found: usize,
+    },
+    /// The last bit of the high field is never used.
+    #[error("chunk {chunk}: the last bit of the high field is set")]
+    LastHighBit {
+        /// The chunk.
+        chunk: usize,
+    },
+    /// An index that is not greater than the one before.
+    #[error("chunk {chunk}: index {index} at entry {entry} does not increase")]
+    NotIncreasing {
+        /// The chunk.
+        chunk: usize,
+        /// The entry.
+        entry: usize,
+        /// Its index.
+        index: usize,
+    },
+    /// An index beyond the last real element that is no filler.
+    #[error("chunk {chunk}: index {index} at entry {entry} lies in the padding")]
+    IndexInPadding {
+        /// The chunk.
+        chunk: usize,
+        /// The entry.
+        entry: usize,
+        /// Its index.
+        index: usize,
+    },
+    /// A filler must have code 0.
+    #[error("chunk {chunk}: the filler at entry {entry} has a code")]
+    FillerCode {
+        /// The chunk.
+        chunk: usize,
+        /// The entry.
+        entry: usize,
+    },
+    /// A magnitude or scale below zero.
+    #[error("chunk {chunk}: magnitude {bits:#06x} is negative")]
+    NegativeMagnitude {
+        /// The chunk.
+        chunk: usize,
+        /// Its bf16 bits.
+        bits: u16,
+    },
+    /// A magnitude or scale of −0.
+    #[error("chunk {chunk}: a magnitude is -0")]
+    NegativeZeroMagnitude {
+        /// The chunk.
+        chunk: usize,
+    },
+    /// A magnitude or scale that is NaN or infinite.
+    #[error("chunk {chunk}: magnitude {bits:#06x} is not finite")]
+    NonFiniteMagnitude {
+        /// The chunk.
+        chunk: usize,
+        /// Its bf16 bits.
+        bits: u16,
+    },
+    /// L above H.
+    #[error("chunk {chunk}: low magnitude {low:#06x} is above the high {high:#06x}")]
+    MagnitudeOrder {
+        /// The chunk.
+        chunk: usize,
+        /// The bits of L.
+        low: u16,
+        /// The bits of H.
+        high: u16,
+    },
+    /// L must be 0 when no entry is low.
+    #[error("chunk {chunk}: no entry is low but the low magnitude is {low:#06x}")]
+    UnusedLow {
+        /// The chunk.
+        chunk: usize,
+        /// The bits of L.
+        low: u16,
+    },
+    /// A dense scale whose largest multiple is no finite f32.
+    #[error("chunk {chunk}: scale {bits:#06x} of block {block} is above {limit:#06x}")]
+    ScaleTooLarge {
+        /// The chunk.
+        chunk: usize,
+        /// The block in the chunk.
+        block: usize,
+        /// Its bf16 bits.
+        bits: u16,
+        /// The largest allowed.
+        limit: u16,
+    },
+    /// The most negative code of a dense codec stands for nothing.
+    #[error("chunk {chunk}: element {index} has the forbidden code {code}")]
+    ForbiddenCode {
+        /// The chunk.
+        chunk: usize,
+        /// The element in the chunk.
+        index: usize,
+        /// −128 or −8.
+        code: i8,
+    },
+    /// A block with scale 0 has codes 0 only.
+    #[error("chunk {chunk}: element {index} has a code under scale 0")]
+    CodeWithoutScale {
+        /// The chunk.
+        chunk: usize,
+        /// The element in the chunk.
+        index: usize,
+    },
+    /// Codes, and scales of blocks, beyond the last real element are 0.
+    #[error("chunk {chunk}: the padding from element {index} on is not zero")]
+    PaddingNotZero {
+        /// The chunk.
+        chunk: usize,
+        /// The element in the chunk.
+        index: usize,
+    },
+    /// More contributions than a scan's sums hold.
+    #[error("{found} contributions are more than one scan takes, {limit}")]
+    TooManyMembers {
+        /// Contributions.
+        found: usize,
+        /// The most that a scan takes.
+        limit: usize,
+    },
+    /// Nothing of the payload: the device failed, or the tensor is not what the kernels take.
+    #[error("device: {reason}")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
+    /// A NaN or an infinity in a body of codec `none`.
+    #[error("element {index} is not finite")]
+    NonFinite {
+        /// The element.
+        index: usize,
+    },
+}
+
+/// Why an aggregate is refused. The state is left as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// A body that does not decode.
+    #[error("term {term}: {source}")]
+    Decode {
+        /// Which of the terms.
+        term: usize,
+        /// Its fault.
+        source: DecodeError,
+    },
+    /// More terms with a weight than the sums are proven for.
+    #[error("{found} terms with a weight are more than {limit}")]
+    TooManyTerms {
+        /// Terms with a weight.
+        found: usize,
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// A weight above its bound.
+    #[error("term {term}: weight {weight} is above 64")]
+    WeightOutOfRange {
+        /// Which of the terms.
+        term: usize,
+        /// Its weight.
+        weight: u32,
+    },
+    /// A clip above its bound.
+    #[error("term {term}: clip {clip} is above 256")]
+    ClipOutOfRange {
+        /// Which of the terms.
+        term: usize,
+        /// Its clip.
+        clip: u32,
+    },
+    /// α out of 1…256.
+    #[error("alpha {alpha} is not in 1..=256")]
+    AlphaOutOfRange {
+        /// The value.
+        alpha: u32,
+    },
+    /// ρ out of 0…1.
+    #[error("rho {numerator}/{denominator} is not in 0..=1")]
+    RhoOutOfRange {
+        /// Numerator.
+        numerator: u32,
+        /// Denominator.
+        denominator: u32,
+    },
+    /// The state holds a NaN or an infinity already.
+    #[error("element {index} of the state is not finite")]
+    NonFiniteState {
+        /// The first such element.
+        index: usize,
+    },
+    /// The next state would leave the range of f32.
+    #[error("element {index} would overflow")]
+    Overflow {
+        /// The first such element.
+        index: usize,
+    },
+    /// The device failed, or a tensor is not what the kernels take.
+    #[error("device: {reason}")]
+    Device {
+        /// What it said.
+        reason: String,
+    },
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
