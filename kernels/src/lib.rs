@@ -20,11 +20,6 @@ mod format;
 mod host;
 pub mod reference;
 
-pub mod simd {
-    //! The instruction sets told apart at run time.
-    pub use crate::host::words::{Level, level};
-}
-
 pub use archive::{
     ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, ArchiveError, archive, is_archive, open_archive, seal_archive, unarchive,
 };

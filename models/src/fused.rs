@@ -10,13 +10,13 @@ mod attention;
 mod block;
 mod embedding;
 mod error;
+mod float;
 mod head;
 mod matrix;
 mod norm;
 mod rope;
 mod run;
 mod shape;
-mod simd;
 mod swiglu;
 mod workspace;
 

@@ -4,12 +4,13 @@
 //! chunk |Σ V·T| ≤ 2^54 and Σ T² ≤ 2^60 fit 64; so every sum is exact in any order. The scratch's sums are zero between
 //! chunks.
 
+use simd::{opaque, vectorised};
+
 use super::aggregate::{CLIP_MAX, TERMS_MAX, dense_exponent, sparse_exponent, sparse_fixed};
 use super::chunk::dense::{self, Factors, Width, add_fixed};
 use super::chunk::plain;
 use super::chunk::topk::{Entries, Shape};
 use super::magnitude::FRACTION_BITS;
-use super::words::{opaque, vectorised};
 use crate::format::{BLOCK, BLOCKS, CHUNK};
 
 /// Members that a scan takes at most: as many as an aggregate has terms.
@@ -114,6 +115,7 @@ fn square_unit(exponent: i32) -> f64 {
 }
 
 vectorised! {
+    #![bytes]
     /// The products of a sparse chunk with `real` real elements, none where a member is not valid.
     pub(crate) fn sparse<'a>(
         shape: Shape,
@@ -173,6 +175,7 @@ fn dot(a: &[i32], b: &[i32]) -> i64 {
 }
 
 vectorised! {
+    #![bytes]
     /// The products of a dense chunk with `real` real elements, none where a member is not valid.
     pub(crate) fn dense<'a>(
         width: Width,

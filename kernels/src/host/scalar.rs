@@ -1,9 +1,9 @@
 //! The precisions in which a worker may hold its state: f32, or bf16 for half the memory and half the traffic.
 
 use half::bf16;
+use simd::vectorised;
 
 use super::magnitude::{BF16_MAX, MAGNITUDE_MASK};
-use super::words::vectorised;
 
 mod sealed {
     pub trait Sealed {}
@@ -66,6 +66,7 @@ fn decayed(residual: f32, base: f32, local: f32, beta: f32) -> f32 {
 }
 
 vectorised! {
+    #![bytes]
     fn accumulate_f32(residual: &[f32], base: &[f32], local: &[f32], beta: f32, sum: &mut [f32]) {
         for (((sum, &e), &base), &local) in sum.iter_mut().zip(residual).zip(base).zip(local) {
             *sum = decayed(e, base, local, beta);
@@ -74,6 +75,7 @@ vectorised! {
 }
 
 vectorised! {
+    #![bytes]
     fn accumulate_bf16(residual: &[bf16], base: &[bf16], local: &[bf16], beta: f32, sum: &mut [f32]) {
         for (((sum, &e), &base), &local) in sum.iter_mut().zip(residual).zip(base).zip(local) {
             *sum = decayed(wide(e), wide(base), wide(local), beta);
@@ -82,6 +84,7 @@ vectorised! {
 }
 
 vectorised! {
+    #![bytes]
     fn narrow_bf16(values: &[f32], target: &mut [bf16]) {
         for (target, value) in target.iter_mut().zip(values) {
             let bits = value.to_bits();

@@ -4,12 +4,14 @@
 //! entry costs one addition; neither leaves its half (see `aggregate`). What is wrong with a chunk is not said here but found
 //! again by the slow path: a pass says only whether all was well, and writes to no state that anybody holds.
 
+use simd::{opaque, prefetch, vectorised};
+
 use super::aggregate::{Plan, dense_exponent, sparse_exponent, sparse_fixed};
 use super::chunk::dense::{self, Factors, Width, add_fixed};
 use super::chunk::plain;
 use super::chunk::topk::{Entries, Shape};
 use super::magnitude::{FRACTION_BITS, INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, ROUNDER_F32, power_of_two};
-use super::words::{WORD, WORDS, non_zero, opaque, positions_of_ones, prefetch, vectorised};
+use super::words::{WORD, WORDS, non_zero, positions_of_ones};
 use crate::format::{BLOCK, BLOCKS, CHUNK};
 
 /// Buffers of one thread.
@@ -71,6 +73,7 @@ pub(crate) fn begin(chunk: &mut Chunk<'_>) -> bool {
 }
 
 vectorised! {
+    #![bytes]
     /// The outer step of a sparse chunk. Whether the terms are valid and the state is finite before and after.
     pub(crate) fn sparse<'a>(shape: Shape, plan: &Plan<'a>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> bool {
         let size = shape.magnitudes_at() + 4;
@@ -144,6 +147,7 @@ fn subtract(chunk: &mut Chunk<'_>, indices: &[u16], differences: &[f64]) -> bool
 }
 
 vectorised! {
+    #![bytes]
     /// The outer step of a dense chunk. Whether the terms are valid and the state is finite before and after.
     pub(crate) fn dense<'a>(width: Width, plan: &Plan<'a>, chunk: &mut Chunk<'_>) -> bool {
         match width {

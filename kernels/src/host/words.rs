@@ -1,16 +1,16 @@
-//! One body, several instruction sets: the loops over a chunk are compiled for each and chosen at run time.
+//! Sixty-four elements at a time: masks of comparisons, positions of bits, rounded products.
 //!
-//! [`vectorised!`] compiles a function for AVX-512 (as Ice Lake and Zen 4 have it), for AVX2 and for the baseline. The few
-//! steps that no compiler finds by itself, masks of comparisons and positions of bits, have their intrinsics here.
+//! These few steps no compiler finds by itself, so that they have intrinsics of their own for each level.
 //!
-//! Invariants: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact or
-//! correctly rounded one by one; every helper called from such a body is `#[inline(always)]`, and loops are written
-//! out rather than handed to an iterator's method with a closure, since what is not inlined is compiled for the baseline. `KERNELS_SIMD` = `avx2` or `baseline` keeps a process below what its processor has.
+//! Invariant: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact or
+//! correctly rounded one by one.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-use std::sync::OnceLock;
+#[cfg(target_arch = "x86_64")]
+use simd::Level;
+use simd::opaque;
 
 #[cfg(target_arch = "x86_64")]
 use super::magnitude::power_of_two;
@@ -23,127 +23,12 @@ pub(crate) const WORD: usize = 64;
 /// Words of the mask of a chunk.
 pub(crate) const WORDS: usize = CHUNK / WORD;
 
-/// The instruction sets told apart at run time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// What every processor of the target has.
-    Baseline,
-    /// AVX2, FMA and the bit manipulation that came with them.
-    Avx2,
-    /// AVX-512 with byte compression (VBMI2).
-    Avx512,
-}
-
-impl Level {
-    /// The name that `KERNELS_SIMD` takes and reports show.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Baseline => "baseline",
-            Self::Avx2 => "avx2",
-            Self::Avx512 => "avx512",
-        }
-    }
-}
-
-/// The level that this process computes on.
-#[must_use]
-pub fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        let wanted = std::env::var("KERNELS_SIMD").unwrap_or_default();
-        match (wanted.as_str(), detected()) {
-            ("baseline", _) => Level::Baseline,
-            ("avx2", Level::Avx512) => Level::Avx2,
-            (_, detected) => detected,
-        }
-    })
-}
-
-#[cfg(target_arch = "x86_64")]
-fn detected() -> Level {
-    macro_rules! all {
-        ($($feature:tt),*) => { $(is_x86_feature_detected!($feature))&&* };
-    }
-    if !all!("avx2", "fma", "bmi1", "bmi2", "lzcnt", "popcnt") {
-        Level::Baseline
-    } else if all!("avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512vbmi", "avx512vbmi2") {
-        Level::Avx512
-    } else {
-        Level::Avx2
-    }
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn detected() -> Level {
-    Level::Baseline
-}
-
-/// Defines a function whose body is compiled for each instruction set and chosen at run time. Within the body the
-/// constant `LEVEL` says for which.
-macro_rules! vectorised {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident $(<$life:lifetime>)? ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? $body:block) => {
-        $(#[$meta])*
-        #[allow(clippy::too_many_arguments, reason = "as its body has")]
-        $vis fn $name $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
-            #[inline(always)]
-            #[allow(clippy::too_many_arguments, reason = "a loop's state")]
-            fn body<$($life,)? const LEVEL: u8>($($arg: $ty),*) $(-> $ret)? $body
-
-            #[cfg(target_arch = "x86_64")]
-            {
-                #[target_feature(
-                    enable = "avx512f,avx512vl,avx512bw,avx512dq,avx512vbmi,avx512vbmi2,avx2,fma,bmi1,bmi2,lzcnt,popcnt"
-                )]
-                #[allow(clippy::too_many_arguments, reason = "as its body has")]
-                fn wide $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
-                    body::<{ $crate::host::words::Level::Avx512 as u8 }>($($arg),*)
-                }
-                #[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
-                #[allow(clippy::too_many_arguments, reason = "as its body has")]
-                fn middle $(<$life>)? ($($arg: $ty),*) $(-> $ret)? {
-                    body::<{ $crate::host::words::Level::Avx2 as u8 }>($($arg),*)
-                }
-                match $crate::host::words::level() {
-                    // SAFETY: `level` reports an instruction set only after detecting all of its features.
-                    $crate::host::words::Level::Avx512 => return unsafe { wide($($arg),*) },
-                    // SAFETY: as above.
-                    $crate::host::words::Level::Avx2 => return unsafe { middle($($arg),*) },
-                    $crate::host::words::Level::Baseline => {}
-                }
-            }
-            body::<{ $crate::host::words::Level::Baseline as u8 }>($($arg),*)
-        }
-    };
-}
-pub(crate) use vectorised;
-
-/// A length that the compiler cannot see through. Loops of a known short length are unrolled whole before they could be
-/// vectorised, and what then becomes of them is several times slower.
-#[inline(always)]
-pub(crate) fn opaque(length: usize) -> usize {
-    std::hint::black_box(length)
-}
-
-/// Asks for the cache line at `bytes[at]`, which may lie beyond the end.
-#[inline(always)]
-pub(crate) fn prefetch(bytes: &[u8], at: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a hint; no address makes it fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(bytes.as_ptr().wrapping_add(at).cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (bytes, at);
-}
-
 /// Which of 64 magnitudes reach `bound`, both as bits below 2^31: bit `i` for element `i`.
 #[inline(always)]
 pub(crate) fn reaching<const LEVEL: u8>(values: &[f32; WORD], bound: u32) -> u64 {
     #[cfg(target_arch = "x86_64")]
     {
-        // SAFETY: a body compiled for a level runs only where `level` has found its features; SSE2 is part of the target.
+        // SAFETY: a body compiled for a level runs only where its features were found; SSE2 is part of the target.
         unsafe {
             if LEVEL == Level::Avx512 as u8 {
                 x86::reaching_512(values, bound)
@@ -282,15 +167,19 @@ pub(crate) fn non_zero<const LEVEL: u8>(values: &[i64; WORD]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use simd::vectorised;
+
     use super::*;
 
     vectorised! {
+        #![bytes]
         fn masks(values: &[f32; WORD], bound: u32) -> u64 {
             reaching::<LEVEL>(values, bound)
         }
     }
 
     vectorised! {
+        #![bytes]
         fn positions(words: &[u64], positions: &mut [u16]) -> usize {
             positions_of_ones::<LEVEL>(words, positions)
         }
@@ -306,6 +195,7 @@ mod tests {
     }
 
     vectorised! {
+        #![bytes]
         fn not_zero(values: &[i64; WORD]) -> u64 {
             non_zero::<LEVEL>(values)
         }
@@ -320,18 +210,21 @@ mod tests {
     }
 
     vectorised! {
+        #![bytes]
         fn add_eight(codes: &[u8; WORD], product: Product, rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
             add_bytes::<LEVEL>(codes, product, Some(rounded), sums);
         }
     }
 
     vectorised! {
+        #![bytes]
         fn add_four(codes: &[u8; WORD / 2], product: Product, rounded: &mut [i32; WORD], sums: &mut [i32; WORD]) {
             add_nibbles::<LEVEL>(codes, product, Some(rounded), sums);
         }
     }
 
     vectorised! {
+        #![bytes]
         fn only_sums(bytes: &[u8; WORD], nibbles: &[u8; WORD / 2], product: Product, sums: &mut [i32; WORD]) {
             add_bytes::<LEVEL>(bytes, product, None, sums);
             add_nibbles::<LEVEL>(nibbles, product, None, sums);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use kernels::simd::{Level, level};
+use simd::{Level, level};
 
 /// Runs the other tests of this program in a process that is kept at a level.
 fn pass_at(wanted: Level) {
@@ -24,7 +24,7 @@ fn the_baseline_passes_all_tests() {
 #[test]
 fn avx2_passes_all_tests() {
     // Where the processor has no more, this is what the tests run on anyway.
-    if level() == Level::Avx512 {
+    if level() > Level::Avx2 {
         pass_at(Level::Avx2);
     }
 }

@@ -3,12 +3,13 @@
 //! Logits are made for a block of rows at a time, so a large vocabulary needs no [tokens, vocab] buffer.
 
 use rayon::prelude::*;
+use simd::vectorised;
 
 use super::block::{Context, sum_gains};
+use super::float::{LANES, exp};
 use super::matrix::{Matrix, MatrixMut, Store, multiply};
 use super::norm;
 use super::shape::OuterGradients;
-use super::simd::{LANES, exp, vectorised};
 use super::workspace::Workspace;
 
 /// Logits held at once, in elements (32 MiB); at least eight rows for each lane.
@@ -127,16 +128,16 @@ vectorised! {
         let mut chunks = row.chunks_exact_mut(LANES);
         for chunk in &mut chunks {
             for i in 0..LANES {
-                chunk[i] = exp::<FMA>(chunk[i] - maximum);
+                chunk[i] = exp::<LEVEL>(chunk[i] - maximum);
                 sums[i] += chunk[i];
             }
         }
         let mut tail = 0.0;
         for x in chunks.into_remainder() {
-            *x = exp::<FMA>(*x - maximum);
+            *x = exp::<LEVEL>(*x - maximum);
             tail += *x;
         }
-        (maximum, super::simd::sum_lanes(sums) + tail)
+        (maximum, super::float::sum_lanes(sums) + tail)
     }
 }
 

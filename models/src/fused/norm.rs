@@ -1,6 +1,8 @@
 //! RMSNorm (Zhang and Sennrich 2019), forward and backward, over rows.
 
-use super::simd::{dot, mul_add, vectorised};
+use simd::vectorised;
+
+use super::float::{dot, mul_add};
 
 vectorised! {
     /// y = x · rsqrt(mean(x²) + ε) · gain, and the reciprocal root of every row for the backward.
@@ -10,7 +12,7 @@ vectorised! {
     pub(super) fn forward(input: &[f32], gain: &[f32], epsilon: f32, output: &mut [f32], scales: &mut [f32]) {
         let d = gain.len();
         for ((x, y), scale) in input.chunks_exact(d).zip(output.chunks_exact_mut(d)).zip(scales) {
-            let mean = dot::<FMA>(x, x) / d as f32;
+            let mean = dot::<LEVEL>(x, x) / d as f32;
             let s = 1.0 / (mean + epsilon).sqrt();
             *scale = s;
             for i in 0..d {
@@ -43,13 +45,13 @@ vectorised! {
         for ((((dy, x), s), through), dx) in rows.zip(through).zip(d_input.chunks_exact_mut(d)) {
             for i in 0..d {
                 let product = dy[i] * x[i];
-                d_gain[i] = mul_add::<FMA>(product, *s, d_gain[i]);
+                d_gain[i] = mul_add::<LEVEL>(product, *s, d_gain[i]);
                 dx[i] = dy[i] * gain[i];
             }
-            let projection = dot::<FMA>(dx, x) * *s * *s / d as f32;
+            let projection = dot::<LEVEL>(dx, x) * *s * *s / d as f32;
             for i in 0..d {
-                let inner = mul_add::<FMA>(-projection, x[i], dx[i]);
-                dx[i] = mul_add::<FMA>(*s, inner, through[i]);
+                let inner = mul_add::<LEVEL>(-projection, x[i], dx[i]);
+                dx[i] = mul_add::<LEVEL>(*s, inner, through[i]);
             }
         }
     }

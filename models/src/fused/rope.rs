@@ -1,6 +1,8 @@
 //! Rotary position embedding (Su et al. 2021) as Hugging Face rotates: element i pairs with i + head_dim / 2.
 
-use super::simd::{mul_add, vectorised};
+use simd::vectorised;
+
+use super::float::mul_add;
 
 /// Cosines and sines of every position up to the longest sequence seen.
 pub(super) struct Rope {
@@ -56,8 +58,8 @@ vectorised! {
             let (out_first, out_second) = out.split_at_mut(half);
             for i in 0..half {
                 let (a, b) = (first[i] * scale, second[i] * scale);
-                out_first[i] = mul_add::<FMA>(a, c[i], -(b * s[i]));
-                out_second[i] = mul_add::<FMA>(b, c[i], a * s[i]);
+                out_first[i] = mul_add::<LEVEL>(a, c[i], -(b * s[i]));
+                out_second[i] = mul_add::<LEVEL>(b, c[i], a * s[i]);
             }
         }
     }
@@ -74,8 +76,8 @@ vectorised! {
             let (first, second) = row.split_at_mut(half);
             for i in 0..half {
                 let (a, b) = (first[i] * scale, second[i] * scale);
-                first[i] = mul_add::<FMA>(a, c[i], b * s[i]);
-                second[i] = mul_add::<FMA>(b, c[i], -(a * s[i]));
+                first[i] = mul_add::<LEVEL>(a, c[i], b * s[i]);
+                second[i] = mul_add::<LEVEL>(b, c[i], -(a * s[i]));
             }
         }
     }

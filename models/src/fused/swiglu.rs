@@ -1,6 +1,8 @@
 //! SwiGLU (Shazeer 2020): silu(gate) · up, the two halves of each row of one product.
 
-use super::simd::{mul_add, sigmoid, vectorised};
+use simd::vectorised;
+
+use super::float::{mul_add, sigmoid};
 
 vectorised! {
     /// # Shapes
@@ -10,7 +12,7 @@ vectorised! {
             let (gate, up) = row.split_at(f);
             let (gate, up) = (&gate[..f], &up[..f]);
             for i in 0..f {
-                out[i] = gate[i] * sigmoid::<FMA>(gate[i]) * up[i];
+                out[i] = gate[i] * sigmoid::<LEVEL>(gate[i]) * up[i];
             }
         }
     }
@@ -29,8 +31,8 @@ vectorised! {
             let up = &mut up[..f];
             for i in 0..f {
                 let g = gate[i];
-                let s = sigmoid::<FMA>(g);
-                let slope = s * mul_add::<FMA>(g, 1.0 - s, 1.0);
+                let s = sigmoid::<LEVEL>(g);
+                let slope = s * mul_add::<LEVEL>(g, 1.0 - s, 1.0);
                 gate[i] = dy[i] * up[i] * slope;
                 up[i] = dy[i] * g * s;
             }

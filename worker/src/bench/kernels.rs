@@ -132,7 +132,7 @@ fn time(device: &ComputeDevice, options: &Options, done: &mut (dyn FnMut(Row) + 
 fn describe(device: &ComputeDevice) -> String {
     match device {
         ComputeDevice::Cpu { .. } => {
-            format!("{}, {}, {}", processor(), device.description(), kernels::simd::level().name())
+            format!("{}, {}, {}", processor(), device.description(), simd::level().name())
         }
         #[cfg(any(feature = "wgpu", feature = "cuda"))]
         ComputeDevice::Burn { device: burn, .. } => match kernels::cube::bench::identity(burn) {

@@ -6,11 +6,12 @@
 mod encode;
 mod sum;
 
+use simd::vectorised;
+
 use super::bits;
 use super::topk::check_magnitude;
 use crate::format::{BLOCK, BLOCKS, CHUNK, Codec, DecodeError};
 use crate::host::magnitude::{self, Toward, bf16_of_ratio, bf16_to_f32};
-use crate::host::words::vectorised;
 pub(crate) use encode::encode;
 pub(crate) use sum::{Factors, add_fixed};
 
@@ -174,6 +175,7 @@ pub(crate) fn raise_scales(scales: &mut [u16; BLOCKS], bytes: &[u8]) {
 }
 
 vectorised! {
+    #![bytes]
     fn is_valid_chunk(width: Width, bytes: &[u8], real: usize) -> bool {
         // One copy of the loop for each width.
         match width {

@@ -169,11 +169,12 @@ fn magnitude(value: f32) -> i32 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use simd::vectorised;
 
     use super::*;
-    use crate::host::words::vectorised;
 
     vectorised! {
+        #![bytes]
         fn picked<'a>(selection: &'a mut Selection, chunk: &[f32; CHUNK], k: usize) -> Option<Vec<u16>> {
             Some(match k {
                 32 => selection.largest::<LEVEL, 32>(chunk)?.to_vec(),

@@ -6,11 +6,12 @@
 mod entries;
 mod quantise;
 
+use simd::vectorised;
+
 use super::bits;
 use super::select::Selection;
 use crate::format::CHUNK;
 use crate::host::magnitude::bf16_to_f32;
-use crate::host::words::vectorised;
 pub(crate) use entries::{Entries, check_magnitude};
 use quantise::Quantised;
 
@@ -56,6 +57,7 @@ impl Shape {
 }
 
 vectorised! {
+    #![bytes]
     /// Encodes a chunk, padded with zeros beyond its `real` elements, into bytes of its size. What was sent stays in the
     /// selection for [`take_off`]. False, and nothing written, where an element is not finite.
     pub(crate) fn encode(
@@ -112,6 +114,7 @@ fn values_of(magnitudes: [u16; 2]) -> [f32; 4] {
 }
 
 vectorised! {
+    #![bytes]
     /// Writes the low and the high field of a chunk from its rising indices, as many as the shape has entries.
     pub(crate) fn pack_indices(shape: Shape, indices: &[u16], bytes: &mut [u8]) {
         match shape.k {

@@ -1,8 +1,10 @@
 //! One tile of queries backward: probabilities anew from the kept sums, then the gradients of all three operands.
 
+use simd::vectorised;
+
 use super::{Head, KEYS, Scratch, TILE, mask, score};
+use crate::fused::float::{dot, exp, mul_add};
 use crate::fused::matrix::{Matrix, MatrixMut, Store, multiply};
-use crate::fused::simd::{dot, exp, mul_add, vectorised};
 
 impl Head<'_> {
     /// The gradients that the queries from `start` on give: set for themselves, added for keys and values.
@@ -56,9 +58,9 @@ vectorised! {
     fn differentiate(scores: &mut [f32], d_scores: &mut [f32], log_sums: &[f32; TILE], deltas: &[f32; TILE]) {
         for (s, d) in scores.chunks_exact_mut(TILE).zip(d_scores.chunks_exact_mut(TILE)) {
             for i in 0..TILE {
-                let p = exp::<FMA>(s[i] - log_sums[i]);
+                let p = exp::<LEVEL>(s[i] - log_sums[i]);
                 s[i] = p;
-                d[i] = mul_add::<FMA>(p, d[i], -(p * deltas[i]));
+                d[i] = mul_add::<LEVEL>(p, d[i], -(p * deltas[i]));
             }
         }
     }
@@ -81,7 +83,7 @@ vectorised! {
         for ((o, d), (copy, delta)) in rows.zip(gathered.chunks_exact_mut(dim).zip(deltas)) {
             let (o, d) = (&o[..dim], &d[..dim]);
             copy.copy_from_slice(d);
-            *delta = dot::<FMA>(o, d);
+            *delta = dot::<LEVEL>(o, d);
         }
     }
 }

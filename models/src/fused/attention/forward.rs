@@ -1,8 +1,10 @@
 //! One tile of queries forward, with the softmax of the keys seen so far kept up to date.
 
+use simd::vectorised;
+
 use super::{Head, KEYS, TILE, mask, score};
+use crate::fused::float::exp;
 use crate::fused::matrix::{Matrix, MatrixMut, Store, multiply};
-use crate::fused::simd::{exp, vectorised};
 
 /// The running softmax of each query of a tile.
 struct Running {
@@ -54,12 +56,12 @@ vectorised! {
         }
         let mut sum = running.sum;
         for i in 0..TILE {
-            running.correction[i] = exp::<FMA>(running.maximum[i] - maximum[i]);
+            running.correction[i] = exp::<LEVEL>(running.maximum[i] - maximum[i]);
             sum[i] *= running.correction[i];
         }
         for row in scores.chunks_exact_mut(TILE) {
             for i in 0..TILE {
-                let e = exp::<FMA>(row[i] - maximum[i]);
+                let e = exp::<LEVEL>(row[i] - maximum[i]);
                 row[i] = e;
                 sum[i] += e;
             }

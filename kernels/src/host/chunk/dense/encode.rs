@@ -5,12 +5,13 @@
 //! cannot move a tie: the quotient of 24 by 8 significant bits is a tie only when f64 holds it exactly, and is farther from
 //! one than f64's error otherwise.
 
+use simd::vectorised;
+
 use super::{BLOCK, SCALE_BYTES, Width, scale_of};
 use crate::format::CHUNK;
 use crate::host::chunk::bits;
 use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, bf16_parts, bf16_to_f32, parts};
 use crate::host::rounding::{Rounding, random_words};
-use crate::host::words::vectorised;
 
 /// Adding this to a small f32 rounds it to an integer, to nearest, ties to even, whose low byte is then that of the sum.
 const ROUNDER_F32: f32 = 12_582_912.0;
@@ -22,6 +23,7 @@ const NEAR_TIE: f32 = 0.5 - 1.0 / 32_768.0;
 const ORDINARY: std::ops::Range<u32> = 40..215;
 
 vectorised! {
+    #![bytes]
     /// Encodes a chunk, padded with zeros, whose first block is number `first_block` of the vector, into bytes of its size.
     /// `left` takes the values less the decoded ones. False where an element is not finite; what was written then means
     /// nothing.

@@ -1,9 +1,11 @@
 //! A sparse chunk read and proven.
 
+use simd::vectorised;
+
 use super::{ENTRIES_MAX, Shape, bits, values_of};
 use crate::format::{CHUNK, DecodeError};
 use crate::host::magnitude::BF16_MAX;
-use crate::host::words::{WORD, positions_of_ones, vectorised};
+use crate::host::words::{WORD, positions_of_ones};
 
 /// The decoded entries of one chunk.
 #[derive(Clone)]
@@ -140,6 +142,7 @@ impl Entries {
 }
 
 vectorised! {
+    #![bytes]
     fn read(
         entries: &mut Entries,
         shape: Shape,
