@@ -5,7 +5,7 @@
 //! every CPU, losses agree within the job's tolerance; nothing that a payload holds makes a function here fail: it
 //! makes that payload's numbers bad.
 
-use kernels::{Clipped, Codec, OuterStep, Term};
+use kernels::{Clipped, Codec, OuterStep, Summand};
 use models::data::{DataError, Split};
 use models::{Batch, ModelError, Trainer};
 use protocol::coordinator::{ScoreRequest, Scored};
@@ -147,7 +147,7 @@ pub fn next_state(
     let terms = terms.iter().map(|term| {
         let bytes = payloads.get(&term.payload_hash).ok_or(MeasureError::Missing(term.payload_hash))?;
         let (_, body) = kernels::parse(bytes)?;
-        Ok(Term { body, weight: term.weight, clip: term.clip })
+        Ok(Summand { body, weight: term.weight, clip: term.clip })
     });
     let terms = terms.collect::<Result<Vec<_>, MeasureError>>()?;
     context.rule.apply(codec, &mut state, &terms)?;
@@ -248,7 +248,7 @@ impl<'a> Frame<'a> {
     ) -> Result<Vec<f64>, MeasureError> {
         let state = &self.context.state.theta;
         let mut theta = vec![0.0; state.len()];
-        let term = Term { body, weight: 1, clip };
+        let term = Summand { body, weight: 1, clip };
         if kernels::apply_into(self.codec, state, &[term], &HALF_STEP, &mut theta).is_err() {
             // A step out of the range of numbers is as bad as a step can be.
             return Ok(vec![LOSS_MAX; batch.sequences]);

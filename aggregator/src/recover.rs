@@ -5,7 +5,7 @@
 //! before fixed, and its recorded state hash is the hash of the replayed state; so what comes out is the state that an
 //! undisturbed run has.
 
-use kernels::{Codec, Term};
+use kernels::{Codec, Summand};
 use models::tokenizer::Tokenizer;
 use protocol::coordinator::Record;
 use protocol::{CertificateError, CommittedManifest, Hash, Head, Round, SignatureError};
@@ -166,8 +166,8 @@ pub fn apply_committed(
     let payloads = terms.iter().map(|term| load(&term.payload_hash)).collect::<Result<Vec<_>, _>>()?;
     let bodies = payloads.iter().map(|bytes| kernels::parse(bytes).map(|(_, body)| body));
     let bodies = bodies.collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
-    let terms: Vec<Term<'_>> =
-        terms.iter().zip(bodies).map(|(term, body)| Term { body, weight: term.weight, clip: term.clip }).collect();
+    let terms: Vec<Summand<'_>> =
+        terms.iter().zip(bodies).map(|(term, body)| Summand { body, weight: term.weight, clip: term.clip }).collect();
     rule.apply(codec, state, &terms).map_err(|error: StateError| refuse(error.to_string()))?;
     let found = state.hash();
     if found != manifest.state_hash {

@@ -3,7 +3,7 @@
 //! Invariants: equal states, terms and payload bodies give equal next states on every node; an error leaves the state
 //! as it was; the hash of a state is the BLAKE3 of its bytes, so a state is also a blob that anyone can check.
 
-use kernels::{ApplyError, Codec, OuterStep, Term};
+use kernels::{ApplyError, Codec, OuterStep, Summand};
 use models::{AdamWConfig, Layout, OptimizerState, Schedule};
 use protocol::Hash;
 
@@ -178,7 +178,7 @@ impl OuterRule {
     ///
     /// # Errors
     /// [`StateError`]; the state is then as it was.
-    pub fn apply(&self, codec: Codec, state: &mut State, terms: &[Term<'_>]) -> Result<(), StateError> {
+    pub fn apply(&self, codec: Codec, state: &mut State, terms: &[Summand<'_>]) -> Result<(), StateError> {
         self.check(state)?;
         if terms.iter().any(|term| term.weight > 0) {
             match self.exchange {
@@ -195,7 +195,7 @@ impl OuterRule {
     }
 
     /// Synchronous data parallelism: the mean gradient, clipped by its global norm, then one AdamW step.
-    fn apply_gradient(&self, codec: Codec, state: &mut State, terms: &[Term<'_>]) -> Result<(), StateError> {
+    fn apply_gradient(&self, codec: Codec, state: &mut State, terms: &[Summand<'_>]) -> Result<(), StateError> {
         let mut gradient = kernels::mean(codec, state.theta.len(), terms)?;
         if let Some(index) = gradient.iter().position(|value| !value.is_finite()) {
             return Err(StateError::NonFinite { index });

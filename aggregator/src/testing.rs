@@ -1,6 +1,6 @@
 //! A small session on disk for tests: keys, a model of a few thousand parameters, payloads, committed rounds.
 
-use kernels::{Codec, Header, Term, VERSION, encode, seal};
+use kernels::{Codec, Header, Summand, VERSION, encode, seal};
 use models::tokenizer::Tokenizer;
 use protocol::coordinator::Record;
 use protocol::manifest::Contribution;
@@ -139,9 +139,9 @@ impl Swarm {
         if reach == Reach::Payloads {
             return;
         }
-        let terms: Vec<Term<'_>> = payloads
+        let terms: Vec<Summand<'_>> = payloads
             .iter()
-            .map(|bytes| Term { body: kernels::parse(bytes).unwrap().1, weight: 64, clip: 256 })
+            .map(|bytes| Summand { body: kernels::parse(bytes).unwrap().1, weight: 64, clip: 256 })
             .collect();
         let mut next = self.state.clone();
         self.rule.apply(self.codec(), &mut next, &terms).unwrap();

@@ -11,8 +11,8 @@ use crate::format::Codec;
 pub use arena::{Arena, Slices};
 pub use cases::Case;
 
-/// Terms of the aggregates and members of the scans that are timed.
-pub const TERMS: [usize; 2] = [8, 20];
+/// Summands of the aggregates and members of the scans that are timed.
+pub const SUMMANDS: [usize; 2] = [8, 20];
 
 /// What is timed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,9 +109,9 @@ pub fn each_case(
         for case in cases::pack_indices(arena, codec) {
             visit(arena, case);
         }
-        let fits = |terms: &usize| terms * codec.body_bytes(arena.elements()) <= options.body_bytes_max;
-        for terms in TERMS.iter().copied().filter(fits).collect::<Vec<_>>() {
-            let bodies = cases::new_bodies(codec, terms, arena.elements());
+        let fits = |summands: &usize| summands * codec.body_bytes(arena.elements()) <= options.body_bytes_max;
+        for summands in SUMMANDS.iter().copied().filter(fits).collect::<Vec<_>>() {
+            let bodies = cases::new_bodies(codec, summands, arena.elements());
             for prepare in [cases::mean, cases::apply, cases::scan] {
                 let case = prepare(arena, codec, &bodies)?;
                 visit(arena, case);
@@ -135,7 +135,7 @@ mod tests {
         let more = |arena: &Arena| vec![Case::new("more", None, arena.bytes(), |_| ())];
         run(&options(&[5000, 64]), |row| rows.push(row), more).unwrap();
         // Twenty bodies of `none` for 5000 elements are more than the bound.
-        let (each, sparse) = (2 + 3 * TERMS.len(), 2);
+        let (each, sparse) = (2 + 3 * SUMMANDS.len(), 2);
         assert_eq!(rows.len(), 2 * (3 + each * Codec::ALL.len() + 4 * sparse) - 3);
         assert_eq!((rows[0].kernel.as_str(), rows[0].copy_fraction), ("copy", 1.0));
         assert!(rows.iter().all(|row| row.median_ns > 0 && row.copy_fraction > 0.0 && row.spread >= 0.0), "{rows:?}");

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - [`Compressor::encode`] never changes the residual. What a body leaves over is written beside it in the same pass and
-//!   waits for the verdict; only [`Compressor::settle`] turns it into the next residual.
+//!   waits for the verdict; only [`Compressor::verdict`] turns it into the next residual.
 //! - A contribution that is accepted leaves e − v, with nothing more to compute; one that is left out of a committed round
 //!   goes back into the residual ([`restore`](crate::restore)); after an abandoned round the residual is what it was,
 //!   since the same work is done again.
@@ -20,7 +20,7 @@ pub enum CompressorError {
     /// The accumulated vector holds a NaN or an infinity.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// The body to settle is not one that this compressor could have written.
+    /// The body of the verdict is not one that this compressor could have written.
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// A vector of another length than the residual.
@@ -31,7 +31,7 @@ pub enum CompressorError {
         /// Elements of the vector.
         found: usize,
     },
-    /// There is nothing to settle.
+    /// There is nothing that a verdict could be on.
     #[error("no contribution awaits its verdict")]
     NothingPending,
     /// The device failed.
@@ -118,7 +118,7 @@ impl Compressor {
     ///
     /// # Errors
     /// Nothing is pending, or `body` does not decode; the contribution is then still pending.
-    pub fn settle(&mut self, codec: Codec, body: &[u8], accepted: bool) -> Result<(), CompressorError> {
+    pub fn verdict(&mut self, codec: Codec, body: &[u8], accepted: bool) -> Result<(), CompressorError> {
         let left = self.left.as_mut().ok_or(CompressorError::NothingPending)?;
         if accepted {
             host::validate(codec, self.elements, body)?;

@@ -31,7 +31,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use crate::format::{ApplyError, Codec, DecodeError};
 use crate::host::aggregate::Plan;
-use crate::host::{self, OuterStep, Term};
+use crate::host::{self, OuterStep, Summand};
 pub use compress::{compress, compress_within, encode};
 pub use dot::{dot_sum, dot_sum_within};
 use extension::KernelOps;
@@ -41,12 +41,17 @@ pub use launch::Limits;
 /// Elements that a kernel can count: indices are 32 bits, with room for the last cube.
 const ELEMENTS_MAX: usize = 1 << 31;
 
-/// θ ← θ − α/256 · mean of the terms, as [`crate::apply`] does it. [elements] → [elements]
+/// θ ← θ − α/256 · mean of the summands, as [`crate::apply`] does it. [elements] → [elements]
 ///
 /// # Errors
 /// As [`crate::apply`]; a device that fails.
-pub fn apply(codec: Codec, theta: Tensor<1>, terms: &[Term<'_>], step: &OuterStep) -> Result<Tensor<1>, ApplyError> {
-    apply_within(codec, theta, terms, step, Limits::default())
+pub fn apply(
+    codec: Codec,
+    theta: Tensor<1>,
+    summands: &[Summand<'_>],
+    step: &OuterStep,
+) -> Result<Tensor<1>, ApplyError> {
+    apply_within(codec, theta, summands, step, Limits::default())
 }
 
 /// As [`apply`], within limits.
@@ -56,7 +61,7 @@ pub fn apply(codec: Codec, theta: Tensor<1>, terms: &[Term<'_>], step: &OuterSte
 pub fn apply_within(
     codec: Codec,
     theta: Tensor<1>,
-    terms: &[Term<'_>],
+    summands: &[Summand<'_>],
     step: &OuterStep,
     limits: Limits,
 ) -> Result<Tensor<1>, ApplyError> {
@@ -64,25 +69,25 @@ pub fn apply_within(
     if on_host(&theta) || codec == Codec::None || elements == 0 {
         let device = theta.device();
         let mut values = read_floats(theta).map_err(|reason| ApplyError::Device { reason })?;
-        host::apply(codec, &mut values, terms, step)?;
+        host::apply(codec, &mut values, summands, step)?;
         return Ok(upload(values, &device));
     }
     check_size(elements).map_err(|reason| ApplyError::Device { reason })?;
-    let plan = host::outer::plan(codec, elements, terms, step)?;
+    let plan = host::outer::plan(codec, elements, summands, step)?;
     apply_plan(codec, theta, &plan, limits)
 }
 
-/// The plain weighted mean of the terms, as [`crate::mean`] gives it. → [elements]
+/// The plain weighted mean of the summands, as [`crate::mean`] gives it. → [elements]
 ///
 /// # Errors
 /// As [`crate::mean`]; a device that fails.
-pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>], device: &Device) -> Result<Tensor<1>, ApplyError> {
+pub fn mean(codec: Codec, elements: usize, summands: &[Summand<'_>], device: &Device) -> Result<Tensor<1>, ApplyError> {
     let zeros = Tensor::<1>::zeros([elements], device);
     if on_host(&zeros) || codec == Codec::None || elements == 0 {
-        return Ok(upload(host::mean(codec, elements, terms)?, device));
+        return Ok(upload(host::mean(codec, elements, summands)?, device));
     }
     // 0 − (0 − q·2^(E − 18)) is exact, and no result is subnormal.
-    let negated = apply(codec, zeros.clone(), terms, &OuterStep::MEAN)?;
+    let negated = apply(codec, zeros.clone(), summands, &OuterStep::MEAN)?;
     Ok(zeros - negated)
 }
 
@@ -143,15 +148,15 @@ fn move_by(codec: Codec, body: &[u8], residual: Tensor<1>, add: bool) -> Result<
 }
 
 fn apply_plan(codec: Codec, theta: Tensor<1>, plan: &Plan<'_>, limits: Limits) -> Result<Tensor<1>, ApplyError> {
-    if plan.terms.is_empty() {
+    if plan.summands.is_empty() {
         return Ok(theta);
     }
     let device = theta.device();
-    let bodies = plan.terms.iter().flat_map(|(body, ..)| words_of(body)).collect();
-    let factors = plan.terms.iter().flat_map(|&(_, weight, factor)| [weight, factor]).collect();
+    let bodies = plan.summands.iter().flat_map(|(body, ..)| words_of(body)).collect();
+    let factors = plan.summands.iter().flat_map(|&(_, weight, factor)| [weight, factor]).collect();
     let aggregate = Aggregate {
         codec,
-        terms: plan.terms.len(),
+        summands: plan.summands.len(),
         divisor_min: plan.divisor_min,
         weight_sum: plan.weight_sum,
         limits,

@@ -19,10 +19,10 @@ pub(crate) mod scan;
 mod sums;
 pub(crate) mod words;
 
-pub use aggregate::{CLIP_MAX, TERMS_MAX, Term, WEIGHT_MAX};
+pub use aggregate::{CLIP_MAX, MEMBERS_MAX, Summand, WEIGHT_MAX};
 pub use body::{check, decode, encode, encode_rounded, subtract, validate};
 pub use outer::{ALPHA_MAX, OuterStep, apply, apply_into, mean, mean_into};
-pub use products::{Clipped, DotSum, MEMBERS_MAX};
+pub use products::{Clipped, DotSum};
 pub use residual::{accumulate, compress, restore};
 pub use rounding::Rounding;
 pub use scalar::Scalar;

@@ -29,7 +29,7 @@ pub use format::{
     seal, state_hash,
 };
 pub use host::{
-    ALPHA_MAX, CLIP_MAX, Clipped, DotSum, MEMBERS_MAX, OuterStep, Rounding, Scalar, TERMS_MAX, Term, WEIGHT_MAX,
-    accumulate, apply, apply_into, check, compress, coordinates, decode, dot, dot_sum, encode, encode_rounded, mean,
-    mean_into, norm, overlap, restore, subtract, validate,
+    ALPHA_MAX, CLIP_MAX, Clipped, DotSum, MEMBERS_MAX, OuterStep, Rounding, Scalar, Summand, WEIGHT_MAX, accumulate,
+    apply, apply_into, check, compress, coordinates, decode, dot, dot_sum, encode, encode_rounded, mean, mean_into,
+    norm, overlap, restore, subtract, validate,
 };

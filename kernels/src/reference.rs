@@ -14,7 +14,7 @@ pub use scan::dot_sum;
 use crate::format::{ApplyError, BLOCKS, CHUNK, Codec, EncodeError};
 use crate::host::body::Form;
 use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
-use crate::host::{self, OuterStep, Rounding, Term};
+use crate::host::{self, OuterStep, Rounding, Summand};
 
 /// The body of `values`, as [`crate::encode`] must give it. [elements] → `codec.body_bytes(elements)` bytes.
 ///
@@ -48,11 +48,11 @@ pub fn encode_rounded(codec: Codec, rounding: Rounding, values: &[f32]) -> Resul
 ///
 /// # Errors
 /// As [`crate::apply`]; the state is then as it was.
-pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterStep) -> Result<(), ApplyError> {
+pub fn apply(codec: Codec, theta: &mut [f32], summands: &[Summand<'_>], step: &OuterStep) -> Result<(), ApplyError> {
     if let Form::Plain = Form::of(codec) {
-        return host::apply(codec, theta, terms, step);
+        return host::apply(codec, theta, summands, step);
     }
-    let plan = host::outer::plan(codec, theta.len(), terms, step)?;
+    let plan = host::outer::plan(codec, theta.len(), summands, step)?;
     let is_finite = |value: &f32| value.to_bits() & MAGNITUDE_MASK < INFINITY_BITS;
     if let Some(index) = theta.iter().position(|value| !is_finite(value)) {
         return Err(ApplyError::NonFiniteState { index });

@@ -464,7 +464,7 @@ def vectors(directory):
         require(exact is None or np.array_equal(decoded, floats(exact)), f"{row['body']} decodes to something else")
     for row in index["aggregates"]:
         theta = floats(row["before"]).copy()
-        terms = [((directory / term["body"]).read_bytes(), term["weight"], term["clip"]) for term in row["terms"]]
+        terms = [((directory / term["body"]).read_bytes(), term["weight"], term["clip"]) for term in row["summands"]]
         apply(NUMBERS[row["codec"]], theta, terms, row["alpha"], row["rho"])
         require(theta.tobytes() == floats(row["after"]).tobytes(), f"{row['after']} comes out otherwise")
         require(state_hash(theta) == row["state_hash"], f"the hash of {row['after']}")

@@ -192,7 +192,7 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     }
     let mut state = scene.swarm.state.clone();
     let bodies: Vec<&[u8]> = payloads.iter().map(|bytes| kernels::parse(bytes).unwrap().1).collect();
-    let terms: Vec<Term<'_>> = bodies.iter().map(|body| Term { body, weight: 64, clip: 256 }).collect();
+    let terms: Vec<Summand<'_>> = bodies.iter().map(|body| Summand { body, weight: 64, clip: 256 }).collect();
     scene.swarm.rule.apply(scene.swarm.codec(), &mut state, &terms).unwrap();
     assert_eq!(verification.state_hash, state.hash());
     assert_eq!(next, state);

@@ -39,7 +39,7 @@ fn the_order_of_terms_does_not_matter_with_an_exact_codec() {
     let rule = OuterRule::of(&job(Exchange::PseudoGradient)).unwrap();
     let (first, second) = (start(&rule), start(&rule));
     let bodies = [body(Codec::TopK64, first.elements(), 1.0), body(Codec::TopK64, first.elements(), -0.3)];
-    let terms = bodies.each_ref().map(|body| Term { body, weight: 64, clip: CLIP_MAX });
+    let terms = bodies.each_ref().map(|body| Summand { body, weight: 64, clip: CLIP_MAX });
     let (mut forward, mut backward) = (first, second);
     rule.apply(Codec::TopK64, &mut forward, &terms).unwrap();
     rule.apply(Codec::TopK64, &mut backward, &[terms[1], terms[0]]).unwrap();
@@ -55,7 +55,7 @@ fn a_round_without_terms_leaves_the_state_and_counts() {
         let mut state = start(&rule);
         let before = state.hash();
         rule.apply(Codec::TopK64, &mut state, &[]).unwrap();
-        rule.apply(Codec::TopK64, &mut state, &[Term { body: &[], weight: 0, clip: 0 }]).unwrap();
+        rule.apply(Codec::TopK64, &mut state, &[Summand { body: &[], weight: 0, clip: 0 }]).unwrap();
         assert_eq!((state.hash(), state.outer_steps), (before, 2));
     }
 }
@@ -66,7 +66,7 @@ fn a_refused_aggregate_leaves_the_state_as_it_was() {
         let rule = OuterRule::of(&job(exchange)).unwrap();
         let mut state = start(&rule);
         let whole = body(Codec::DenseInt8, state.elements(), 1.0);
-        let torn = Term { body: &whole[1..], weight: 1, clip: CLIP_MAX };
+        let torn = Summand { body: &whole[1..], weight: 1, clip: CLIP_MAX };
         assert!(rule.apply(Codec::DenseInt8, &mut state, &[torn]).is_err());
         assert_eq!(state, start(&rule));
     }
@@ -79,7 +79,7 @@ fn a_gradient_step_is_clip_and_adamw_on_the_weighted_mean() {
     let mut state = start(&rule);
     let elements = state.elements();
     let bodies = [body(Codec::None, elements, 1000.0), body(Codec::None, elements, 500.0)];
-    let terms = [(0, 64), (1, 32)].map(|(i, weight)| Term { body: &bodies[i], weight, clip: CLIP_MAX });
+    let terms = [(0, 64), (1, 32)].map(|(i, weight)| Summand { body: &bodies[i], weight, clip: CLIP_MAX });
     rule.apply(Codec::None, &mut state, &terms).unwrap();
 
     let mut expected = start(&rule);
@@ -97,7 +97,7 @@ fn a_member_that_fetched_the_state_steps_like_one_that_held_it() {
     let rule = OuterRule::of(&job(Exchange::Gradient)).unwrap();
     let mut held = start(&rule);
     let body = body(Codec::DenseInt8, held.elements(), 1.0);
-    let term = [Term { body: &body, weight: 64, clip: CLIP_MAX }];
+    let term = [Summand { body: &body, weight: 64, clip: CLIP_MAX }];
     rule.apply(Codec::DenseInt8, &mut held, &term).unwrap();
     // A round in which nothing was accepted must not set the two apart either.
     rule.apply(Codec::DenseInt8, &mut held, &[]).unwrap();

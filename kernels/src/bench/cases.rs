@@ -8,7 +8,7 @@ use super::arena::{Arena, Slices, vector};
 use super::index_work::index_work;
 use crate::format::{CHUNK, Codec, state_hash};
 use crate::host::chunk::topk::Shape;
-use crate::host::{self, Clipped, OuterStep, Rounding, Term};
+use crate::host::{self, Clipped, OuterStep, Rounding, Summand};
 use crate::reference;
 
 /// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
@@ -95,53 +95,53 @@ pub(super) fn pack_indices(arena: &Arena, codec: Codec) -> Vec<Case> {
 
 /// Decoding and accumulating alone, into the mean.
 pub(super) fn mean(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
-    let (terms, bodies) = (bodies.len(), bodies.clone());
+    let (summands, bodies) = (bodies.len(), bodies.clone());
     let length = arena.elements().min(CHECKED_ELEMENTS);
-    let checked = new_bodies(codec, terms, length);
-    let checked = terms_of(&checked);
+    let checked = new_bodies(codec, summands, length);
+    let checked = summands_of(&checked);
     // From a state of zeros the outer step gives the mean with the sign turned, exactly.
     let mut expected = vec![0.0; length];
     let right = reference::apply(codec, &mut expected, &checked, &OuterStep::MEAN).is_ok();
     let found = host::mean(codec, length, &checked).unwrap_or_default();
     let same = found.len() == length && found.iter().zip(&expected).all(|(mean, next)| *mean == -*next);
     wrong(right && same, "mean", codec)?;
-    let moved = arena.bytes() + terms * codec.body_bytes(arena.elements());
-    Ok(Case::new(&format!("mean{terms}"), Some(codec), moved, move |slices| {
-        let _ = black_box(host::mean_into(codec, &terms_of(&bodies), slices.target));
+    let moved = arena.bytes() + summands * codec.body_bytes(arena.elements());
+    Ok(Case::new(&format!("mean{summands}"), Some(codec), moved, move |slices| {
+        let _ = black_box(host::mean_into(codec, &summands_of(&bodies), slices.target));
     }))
 }
 
 /// Decoding, accumulating and the outer step.
 pub(super) fn apply(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
-    let (terms, bodies) = (bodies.len(), bodies.clone());
+    let (summands, bodies) = (bodies.len(), bodies.clone());
     let [theta, ..] = arena.first(CHECKED_ELEMENTS);
-    let checked = new_bodies(codec, terms, theta.len());
-    let checked = terms_of(&checked);
+    let checked = new_bodies(codec, summands, theta.len());
+    let checked = summands_of(&checked);
     let (mut next, mut expected) = (theta.to_vec(), theta.to_vec());
     let found = host::apply_into(codec, theta, &checked, &STEP, &mut next);
     let same = found == reference::apply(codec, &mut expected, &checked, &STEP);
     wrong(same && state_hash(&next, &[]) == state_hash(&expected, &[]), "apply", codec)?;
-    let moved = 2 * arena.bytes() + terms * codec.body_bytes(arena.elements());
-    Ok(Case::new(&format!("apply{terms}"), Some(codec), moved, move |slices| {
+    let moved = 2 * arena.bytes() + summands * codec.body_bytes(arena.elements());
+    Ok(Case::new(&format!("apply{summands}"), Some(codec), moved, move |slices| {
         // Valid by construction, and so small that no state leaves the range of numbers.
-        let _ = black_box(host::apply_into(codec, slices.sources[0], &terms_of(&bodies), &STEP, slices.target));
+        let _ = black_box(host::apply_into(codec, slices.sources[0], &summands_of(&bodies), &STEP, slices.target));
     }))
 }
 
 /// What scoring reads.
 pub(super) fn scan(arena: &Arena, codec: Codec, bodies: &Bodies) -> Result<Case, BenchError> {
-    let (terms, bodies) = (bodies.len(), bodies.clone());
+    let (summands, bodies) = (bodies.len(), bodies.clone());
     let length = arena.elements().min(CHECKED_ELEMENTS);
-    let checked = new_bodies(codec, terms, length);
+    let checked = new_bodies(codec, summands, length);
     let checked = members_of(&checked);
     let same = host::dot_sum(codec, length, &checked) == reference::dot_sum(codec, length, &checked);
     wrong(same, "scan", codec)?;
     let elements = arena.elements();
-    let moved = terms * codec.body_bytes(elements);
-    let case = Case::new(&format!("scan{terms}"), Some(codec), moved, move |_| {
+    let moved = summands * codec.body_bytes(elements);
+    let case = Case::new(&format!("scan{summands}"), Some(codec), moved, move |_| {
         let _ = black_box(host::dot_sum(codec, elements, &members_of(&bodies)));
     });
-    Ok(Case { vectors: terms, ..case })
+    Ok(Case { vectors: summands, ..case })
 }
 
 /// Bodies that several cases read.
@@ -153,8 +153,8 @@ pub(super) fn new_bodies(codec: Codec, count: usize, elements: usize) -> Bodies 
     Rc::new((0..count).map(body).collect())
 }
 
-fn terms_of(bodies: &[Vec<u8>]) -> Vec<Term<'_>> {
-    bodies.iter().map(|body| Term { body, weight: WEIGHT, clip: CLIP }).collect()
+fn summands_of(bodies: &[Vec<u8>]) -> Vec<Summand<'_>> {
+    bodies.iter().map(|body| Summand { body, weight: WEIGHT, clip: CLIP }).collect()
 }
 
 fn members_of(bodies: &[Vec<u8>]) -> Vec<Clipped<'_>> {

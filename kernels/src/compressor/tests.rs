@@ -23,7 +23,7 @@ fn an_accepted_contribution_leaves_what_it_did_not_say() {
         let body = compressor.encode(CODEC, &base, &local).unwrap();
         let sum = by_hand(&expected, &base, &local);
         assert_eq!(body, encode(CODEC, &sum).unwrap());
-        compressor.settle(CODEC, &body, true).unwrap();
+        compressor.verdict(CODEC, &body, true).unwrap();
         let said = decode(CODEC, LEN, &body).unwrap();
         expected = sum.iter().zip(said).map(|(sum, said)| sum - said).collect();
         assert_eq!(compressor.save(), Ok(expected.clone()));
@@ -36,7 +36,7 @@ fn a_contribution_left_out_stays_in_the_residual() {
     for codec in Codec::ALL {
         let mut compressor = Compressor::new(LEN, 0.95);
         let body = compressor.encode(codec, &vector(1), &vector(2)).unwrap();
-        compressor.settle(codec, &body, false).unwrap();
+        compressor.verdict(codec, &body, false).unwrap();
         let said = decode(codec, LEN, &body).unwrap();
         // Off by one rounding of what was said, and that only where it was far from the value.
         let bound = |said: f32| if codec.is_sparse() { said.abs() * f32::EPSILON } else { 0.0 };
@@ -49,7 +49,7 @@ fn a_contribution_left_out_stays_in_the_residual() {
 fn an_abandoned_round_leaves_no_trace() {
     let mut compressor = Compressor::new(LEN, 0.95);
     let body = compressor.encode(CODEC, &vector(1), &vector(2)).unwrap();
-    compressor.settle(CODEC, &body, true).unwrap();
+    compressor.verdict(CODEC, &body, true).unwrap();
     let before = compressor.save();
     let first = compressor.encode(CODEC, &vector(3), &vector(4)).unwrap();
     compressor.abandon();
@@ -62,14 +62,14 @@ fn a_restart_between_encoding_and_verdict_does_the_work_again() {
     for accepted in [true, false] {
         let mut undisturbed = Compressor::new(LEN, 0.95);
         let body = undisturbed.encode(CODEC, &vector(1), &vector(2)).unwrap();
-        undisturbed.settle(CODEC, &body, true).unwrap();
+        undisturbed.verdict(CODEC, &body, true).unwrap();
         let saved = undisturbed.save().unwrap();
         let body = undisturbed.encode(CODEC, &vector(3), &vector(4)).unwrap();
         let mut restarted = Compressor::new(LEN, 0.95);
         restarted.load(saved).unwrap();
         assert_eq!(restarted.encode(CODEC, &vector(3), &vector(4)).unwrap(), body);
         for compressor in [&mut undisturbed, &mut restarted] {
-            compressor.settle(CODEC, &body, accepted).unwrap();
+            compressor.verdict(CODEC, &body, accepted).unwrap();
         }
         assert_eq!(undisturbed.save(), restarted.save());
     }
@@ -90,7 +90,7 @@ fn the_codec_may_change_from_round_to_round() {
     let mut compressor = Compressor::new(LEN, 0.95);
     for codec in Codec::ALL {
         let body = compressor.encode(codec, &vector(1), &vector(2)).unwrap();
-        compressor.settle(codec, &body, true).unwrap();
+        compressor.verdict(codec, &body, true).unwrap();
     }
     // `none` says everything.
     assert!(compressor.save().unwrap().iter().all(|&e| e == 0.0));
@@ -103,15 +103,15 @@ fn refuses_other_lengths_and_verdicts_on_nothing() {
     assert_eq!(compressor.encode(CODEC, &[0.0; 3], &vector(1)), Err(wrong.clone()));
     assert_eq!(compressor.encode(CODEC, &vector(1), &[0.0; 3]), Err(wrong.clone()));
     assert_eq!(compressor.load(vec![0.0; 3]), Err(wrong));
-    assert_eq!(compressor.settle(CODEC, &[], true), Err(CompressorError::NothingPending));
+    assert_eq!(compressor.verdict(CODEC, &[], true), Err(CompressorError::NothingPending));
 }
 
 #[test]
-fn a_body_that_does_not_decode_settles_nothing() {
+fn a_body_that_does_not_decode_gets_no_verdict() {
     let mut compressor = Compressor::new(LEN, 0.95);
     let body = compressor.encode(CODEC, &vector(1), &vector(2)).unwrap();
-    assert!(compressor.settle(CODEC, &body[1..], true).is_err());
-    compressor.settle(CODEC, &body, true).unwrap();
+    assert!(compressor.verdict(CODEC, &body[1..], true).is_err());
+    compressor.verdict(CODEC, &body, true).unwrap();
 }
 
 #[test]
@@ -121,5 +121,5 @@ fn a_sum_that_is_not_finite_is_refused_with_its_index() {
     local[4321] = f32::NAN;
     let refused = compressor.encode(CODEC, &vector(1), &local);
     assert_eq!(refused, Err(CompressorError::Encode(EncodeError::NonFinite { index: 4321 })));
-    assert_eq!(compressor.settle(CODEC, &[], false), Err(CompressorError::NothingPending));
+    assert_eq!(compressor.verdict(CODEC, &[], false), Err(CompressorError::NothingPending));
 }

@@ -12,9 +12,9 @@ use burn::tensor::{Device, Int, Tensor};
 use super::extension::KernelOps;
 use super::launch::{Aggregate, Compress, Limits, Precision, Scan, scan_span};
 use super::{read_floats, upload, upload_words, words_of};
-use crate::bench::{BenchError, Options, Row, TERMS};
+use crate::bench::{BenchError, Options, Row, SUMMANDS};
 use crate::format::Codec;
-use crate::host::{self, CLIP_MAX, Clipped, OuterStep, Rounding, Term, WEIGHT_MAX};
+use crate::host::{self, CLIP_MAX, Clipped, OuterStep, Rounding, Summand, WEIGHT_MAX};
 use crate::reference;
 
 /// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
@@ -64,10 +64,11 @@ pub fn run(options: &Options, device: &Device, mut done: impl FnMut(Row)) -> Res
             bench.check(codec)?;
             done(bench.encode(codec)?);
             done(bench.compress(codec)?);
-            for terms in TERMS.into_iter().filter(|terms| terms * codec.body_bytes(elements) <= options.body_bytes_max)
+            for summands in
+                SUMMANDS.into_iter().filter(|summands| summands * codec.body_bytes(elements) <= options.body_bytes_max)
             {
-                done(bench.apply(codec, terms)?);
-                done(bench.scan(codec, terms)?);
+                done(bench.apply(codec, summands)?);
+                done(bench.scan(codec, summands)?);
             }
         }
     }
@@ -159,11 +160,11 @@ impl<'a> Bench<'a> {
         if subtracted.is_err() || found != body || read_floats(left).as_ref() != Ok(&expected) {
             return Err(wrong("compress").into());
         }
-        let bodies = bodies(codec, TERMS[0], length);
-        let (terms, members) = (terms_of(&bodies), members_of(&bodies));
+        let bodies = bodies(codec, SUMMANDS[0], length);
+        let (summands, members) = (summands_of(&bodies), members_of(&bodies));
         let mut next = sum.clone();
-        let applied = reference::apply(codec, &mut next, &terms, &OuterStep::MEAN);
-        let found = super::apply(codec, there(), &terms, &OuterStep::MEAN).map_err(|_| wrong("apply"))?;
+        let applied = reference::apply(codec, &mut next, &summands, &OuterStep::MEAN);
+        let found = super::apply(codec, there(), &summands, &OuterStep::MEAN).map_err(|_| wrong("apply"))?;
         if applied.is_err() || read_floats(found).as_ref() != Ok(&next) {
             return Err(wrong("apply").into());
         }
@@ -193,12 +194,13 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn apply(&self, codec: Codec, terms: usize) -> Result<Row, DeviceBenchError> {
-        let moved = 2 * self.bytes() + terms * codec.body_bytes(self.elements);
-        let (bodies, factors) = (self.upload_bodies(codec, terms), self.factors([WEIGHT_MAX, 1 << 16], terms));
-        let weight_sum = terms as u32 * WEIGHT_MAX;
-        let aggregate = Aggregate { codec, terms, divisor_min: weight_sum / 5, weight_sum, limits: Limits::default() };
-        self.time(&format!("apply{terms}"), Some(codec), moved, |[theta, ..]| {
+    fn apply(&self, codec: Codec, summands: usize) -> Result<Row, DeviceBenchError> {
+        let moved = 2 * self.bytes() + summands * codec.body_bytes(self.elements);
+        let (bodies, factors) = (self.upload_bodies(codec, summands), self.factors([WEIGHT_MAX, 1 << 16], summands));
+        let weight_sum = summands as u32 * WEIGHT_MAX;
+        let aggregate =
+            Aggregate { codec, summands, divisor_min: weight_sum / 5, weight_sum, limits: Limits::default() };
+        self.time(&format!("apply{summands}"), Some(codec), moved, |[theta, ..]| {
             let status = upload_words(vec![u32::MAX], self.device).into_dispatch();
             let (bodies, factors) = (bodies.clone().into_dispatch(), factors.clone().into_dispatch());
             Dispatch::kernels_apply(theta.into_dispatch(), bodies, factors, status, aggregate)
@@ -247,8 +249,8 @@ fn bodies(codec: Codec, count: usize, elements: usize) -> Vec<Vec<u8>> {
     (0..count).map(|seed| host::encode(codec, &values(100 + seed, elements)).unwrap_or_default()).collect()
 }
 
-fn terms_of(bodies: &[Vec<u8>]) -> Vec<Term<'_>> {
-    bodies.iter().map(|body| Term { body, weight: WEIGHT_MAX, clip: CLIP_MAX }).collect()
+fn summands_of(bodies: &[Vec<u8>]) -> Vec<Summand<'_>> {
+    bodies.iter().map(|body| Summand { body, weight: WEIGHT_MAX, clip: CLIP_MAX }).collect()
 }
 
 fn members_of(bodies: &[Vec<u8>]) -> Vec<Clipped<'_>> {

@@ -118,7 +118,7 @@ pub(super) fn dense_factor(scale: u32, factor: u32, top: u32, #[comptime] code_b
 /// Counts the ones before each word of the high fields of up to [`TILE`] bodies, and writes V of L and H of each.
 ///
 /// # Shapes
-/// `bodies` [terms · stride], of which the chunk's words begin at `at`; `factors` [terms · 2]: weight, α·clip; `starts`
+/// `bodies` [summands · stride], of which the chunk's words begin at `at`; `factors` [summands · 2]: weight, α·clip; `starts`
 /// [TILE · k / 16]; `fixed` [TILE · 2].
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "a kernel's helpers share its state")]
@@ -158,14 +158,14 @@ pub(super) fn raise_highs(
     bodies: &[u32],
     at: u32,
     stride: u32,
-    terms: u32,
+    summands: u32,
     largest: &Shared<[Atomic<u32>]>,
     #[comptime] k: u32,
     #[comptime] units: u32,
 ) {
-    let mut term = UNIT_POS;
-    while term < terms {
-        largest[0].fetch_max(magnitudes_of(bodies, term * stride + at, k) >> 16u32);
-        term += units;
+    let mut summand = UNIT_POS;
+    while summand < summands {
+        largest[0].fetch_max(magnitudes_of(bodies, summand * stride + at, k) >> 16u32);
+        summand += units;
     }
 }

@@ -40,7 +40,7 @@ impl Sums {
 /// the element, plus 2^31 where the state was finite before.
 ///
 /// # Shapes
-/// `theta`, `next` [elements] as bits; `bodies` [terms · chunks · words of a chunk]; `factors` [terms · 2]: weight, α·clip;
+/// `theta`, `next` [elements] as bits; `bodies` [summands · chunks · words of a chunk]; `factors` [summands · 2]: weight, α·clip;
 /// `status` [1].
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "a kernel's arguments are its buffers")]
@@ -52,7 +52,7 @@ pub(super) fn apply_sparse(
     status: &[Atomic<u32>],
     elements: u32,
     chunks: u32,
-    terms: u32,
+    summands: u32,
     divisor_min: u32,
     #[comptime] shape: Sums,
 ) {
@@ -68,12 +68,12 @@ pub(super) fn apply_sparse(
     sync_cube();
     let stride = chunks * comptime!(sparse_words(k));
     let at = chunk * comptime!(sparse_words(k));
-    raise_highs(bodies, at, stride, terms, &largest, k, units);
+    raise_highs(bodies, at, stride, summands, &largest, k, units);
     sync_cube();
     let top = sparse_top(largest[0].load());
     let mut tile = 0u32;
-    while tile < terms {
-        let count = min(terms - tile, TILE);
+    while tile < summands {
+        let count = min(summands - tile, TILE);
         prepare(bodies, factors, at, stride, tile, count, top, &mut starts, &mut fixed, k, units);
         sync_cube();
         add_tile(bodies, factors, at, stride, tile, count, &starts, &fixed, &sums, &weights, shape);
@@ -136,20 +136,20 @@ fn add_tile(
     let offset = (CUBE_POS as u32 % comptime!(4096 / shape.span)) * comptime!(shape.span);
     let mut item = UNIT_POS;
     while item < count * comptime!(2 * shape.k) {
-        let term = item / comptime!(2 * shape.k);
+        let summand = item / comptime!(2 * shape.k);
         let position = item % comptime!(2 * shape.k);
-        let body = (tile + term) * stride + at;
+        let body = (tile + summand) * stride + at;
         let word = high_word(bodies, body, position, k);
         let bit = 1u32 << (position & 31u32);
         if word & bit != 0u32 {
-            let start = starts[(term * comptime!(shape.k / 16) + position / 32u32) as usize];
+            let start = starts[(summand * comptime!(shape.k / 16) + position / 32u32) as usize];
             let entry = start + u32::count_ones(word & (bit - 1u32));
             // Fillers lie in the padding, which is never read back.
             let row = index_of(bodies, body, position, entry, k) - offset;
             if row < comptime!(shape.span) {
-                let weight = factors[(2u32 * (tile + term)) as usize];
+                let weight = factors[(2u32 * (tile + summand)) as usize];
                 let code = code_of(bodies, body, entry, k);
-                let value = (weight * fixed[(2u32 * term + code / 2u32) as usize]) as i32;
+                let value = (weight * fixed[(2u32 * summand + code / 2u32) as usize]) as i32;
                 sums[row as usize].fetch_add(select(code & 1u32 == 0u32, value, -value));
                 weights[(row / 2u32) as usize].fetch_add(weight << (16u32 * (row & 1u32)));
             }
@@ -158,7 +158,7 @@ fn add_tile(
     }
 }
 
-/// As [`apply_sparse`], for dense bodies: every term sends every element, so Σ w divides all sums.
+/// As [`apply_sparse`], for dense bodies: every summand sends every element, so Σ w divides all sums.
 ///
 /// # Shapes
 /// As [`apply_sparse`].
@@ -172,7 +172,7 @@ pub(super) fn apply_dense(
     status: &[Atomic<u32>],
     elements: u32,
     chunks: u32,
-    terms: u32,
+    summands: u32,
     weight_sum: u32,
     #[comptime] code_bits: u32,
 ) {
@@ -184,16 +184,16 @@ pub(super) fn apply_dense(
         let at = chunk * comptime!(dense_words(code_bits));
         let block = inside / 16u32;
         let mut largest = FLOOR.runtime();
-        for term in 0..terms {
-            largest = max(largest, scale_of(bodies, term * stride + at, block));
+        for summand in 0..summands {
+            largest = max(largest, scale_of(bodies, summand * stride + at, block));
         }
         let top = bf16_exponent_of(largest);
         let mut sums = Array::<i32>::new(4usize);
-        for term in 0..terms {
-            let body = term * stride + at;
-            let weight = factors[(2u32 * term) as usize];
+        for summand in 0..summands {
+            let body = summand * stride + at;
+            let weight = factors[(2u32 * summand) as usize];
             let scale = scale_of(bodies, body, block);
-            let (factor, shift) = dense_factor(scale, factors[(2u32 * term + 1u32) as usize], top, code_bits);
+            let (factor, shift) = dense_factor(scale, factors[(2u32 * summand + 1u32) as usize], top, code_bits);
             let codes = quad_of(bodies, body, inside, code_bits);
             #[unroll]
             for place in 0..4u32 {

@@ -1,4 +1,4 @@
-//! Every way in which a vector, a payload or a set of terms is refused.
+//! Every way in which a vector, a payload or a set of summands is refused.
 //!
 //! Invariant: one variant per reason, so that a verdict on a peer can name it.
 
@@ -289,34 +289,34 @@ pub enum DecodeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// A body that does not decode.
-    #[error("term {term}: {source}")]
+    #[error("summand {summand}: {source}")]
     Decode {
-        /// Which of the terms.
-        term: usize,
+        /// Which of the summands.
+        summand: usize,
         /// Its fault.
         source: DecodeError,
     },
-    /// More terms with a weight than the sums are proven for.
-    #[error("{found} terms with a weight are more than {limit}")]
-    TooManyTerms {
-        /// Terms with a weight.
+    /// More summands with a weight than the sums are proven for.
+    #[error("{found} summands with a weight are more than {limit}")]
+    TooManySummands {
+        /// Summands with a weight.
         found: usize,
         /// How many are allowed.
         limit: usize,
     },
     /// A weight above its bound.
-    #[error("term {term}: weight {weight} is above 64")]
+    #[error("summand {summand}: weight {weight} is above 64")]
     WeightOutOfRange {
-        /// Which of the terms.
-        term: usize,
+        /// Which of the summands.
+        summand: usize,
         /// Its weight.
         weight: u32,
     },
     /// A clip above its bound.
-    #[error("term {term}: clip {clip} is above 256")]
+    #[error("summand {summand}: clip {clip} is above 256")]
     ClipOutOfRange {
-        /// Which of the terms.
-        term: usize,
+        /// Which of the summands.
+        summand: usize,
         /// Its clip.
         clip: u32,
     },

@@ -1,11 +1,11 @@
-//! The outer step: the mean of the terms off the state, by one f32 subtraction an element.
+//! The outer step: the mean of the summands off the state, by one f32 subtraction an element.
 //!
 //! Invariants: the next state is written beside the one it is made from, so an error leaves that as it was, and proving and
-//! applying take one pass together. Codecs other than `none` give the same bits in any order of the terms.
+//! applying take one pass together. Codecs other than `none` give the same bits in any order of the summands.
 
 use rayon::prelude::*;
 
-use super::aggregate::{Plan, TERMS_MAX, Term};
+use super::aggregate::{MEMBERS_MAX, Plan, Summand};
 use super::body::{CHUNKS_PER_TASK, Form, check_length, validate};
 use super::chunk::plain;
 use super::sums::{self, Chunk, Sums};
@@ -46,12 +46,12 @@ impl OuterStep {
     }
 }
 
-/// `next` ← θ − α/256 · mean of the terms, exactly as `FORMAT.md` says. Both [elements]
+/// `next` ← θ − α/256 · mean of the summands, exactly as `FORMAT.md` says. Both [elements]
 ///
 /// One pass: θ and every body are read once and the next state is written once.
 ///
 /// # Errors
-/// A weight, clip, α or ρ out of its range, too many terms, a body that does not decode, a state that is not finite or
+/// A weight, clip, α or ρ out of its range, too many summands, a body that does not decode, a state that is not finite or
 /// would not be, named in this order. `next` means nothing then.
 ///
 /// # Panics
@@ -59,34 +59,34 @@ impl OuterStep {
 pub fn apply_into(
     codec: Codec,
     theta: &[f32],
-    terms: &[Term<'_>],
+    summands: &[Summand<'_>],
     step: &OuterStep,
     next: &mut [f32],
 ) -> Result<(), ApplyError> {
     assert_eq!(theta.len(), next.len(), "one length for the states");
-    let plan = checked_plan(codec, theta.len(), terms, step)?;
+    let plan = checked_plan(codec, theta.len(), summands, step)?;
     let states = theta.par_chunks(CHUNK).map(Some).zip(next.par_chunks_mut(CHUNK));
-    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, theta, terms, next)) }
+    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, theta, summands, next)) }
 }
 
-/// θ ← θ − α/256 · mean of the terms, as [`apply_into`]. [elements]
+/// θ ← θ − α/256 · mean of the summands, as [`apply_into`]. [elements]
 ///
 /// # Errors
 /// As [`apply_into`]; the state is then as it was.
-pub fn apply(codec: Codec, theta: &mut [f32], terms: &[Term<'_>], step: &OuterStep) -> Result<(), ApplyError> {
+pub fn apply(codec: Codec, theta: &mut [f32], summands: &[Summand<'_>], step: &OuterStep) -> Result<(), ApplyError> {
     let mut next = vec![0.0; theta.len()];
-    apply_into(codec, theta, terms, step, &mut next)?;
+    apply_into(codec, theta, summands, step, &mut next)?;
     theta.copy_from_slice(&next);
     Ok(())
 }
 
-/// The plain weighted mean of the terms, for `exchange = "gradient"`. → [elements]
+/// The plain weighted mean of the summands, for `exchange = "gradient"`. → [elements]
 ///
 /// # Errors
 /// As [`apply_into`].
-pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<Vec<f32>, ApplyError> {
+pub fn mean(codec: Codec, elements: usize, summands: &[Summand<'_>]) -> Result<Vec<f32>, ApplyError> {
     let mut mean = vec![0.0; elements];
-    mean_into(codec, terms, &mut mean)?;
+    mean_into(codec, summands, &mut mean)?;
     Ok(mean)
 }
 
@@ -94,10 +94,10 @@ pub fn mean(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<Vec<f32
 ///
 /// # Errors
 /// As [`apply_into`]; the vector means nothing then.
-pub fn mean_into(codec: Codec, terms: &[Term<'_>], mean: &mut [f32]) -> Result<(), ApplyError> {
-    let plan = checked_plan(codec, mean.len(), terms, &OuterStep::MEAN)?;
+pub fn mean_into(codec: Codec, summands: &[Summand<'_>], mean: &mut [f32]) -> Result<(), ApplyError> {
+    let plan = checked_plan(codec, mean.len(), summands, &OuterStep::MEAN)?;
     let states = mean.par_chunks_mut(CHUNK).map(|mean| (None, mean));
-    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, &[], terms, mean)) }
+    if fold(codec, &plan, states) { Ok(()) } else { Err(find_fault(codec, &[], summands, mean)) }
 }
 
 /// The outer step of every chunk, from its state before to the one after. Whether all was well.
@@ -113,7 +113,7 @@ fn fold<'a>(
         .map_init(Sums::new, |sums, (number, (theta, next))| {
             let mut chunk = Chunk { number, theta, next };
             match form {
-                _ if plan.terms.is_empty() => sums::begin(&mut chunk),
+                _ if plan.summands.is_empty() => sums::begin(&mut chunk),
                 Form::Sparse(shape) => sums::sparse(shape, plan, sums, &mut chunk),
                 Form::Dense(width) => sums::dense(width, plan, &mut chunk),
                 Form::Plain => sums::plain(plan, sums, &mut chunk),
@@ -123,8 +123,8 @@ fn fold<'a>(
 }
 
 /// The fault of a pass that failed. The slow path: everything is looked at again in the order of the errors.
-fn find_fault(codec: Codec, theta: &[f32], terms: &[Term<'_>], next: &[f32]) -> ApplyError {
-    if let Err(error) = validate_terms(codec, next.len(), terms) {
+fn find_fault(codec: Codec, theta: &[f32], summands: &[Summand<'_>], next: &[f32]) -> ApplyError {
+    if let Err(error) = validate_summands(codec, next.len(), summands) {
         return error;
     }
     if let Some(index) = plain::first_non_finite(theta.iter().copied()) {
@@ -134,47 +134,49 @@ fn find_fault(codec: Codec, theta: &[f32], terms: &[Term<'_>], next: &[f32]) -> 
     ApplyError::Overflow { index: index.unwrap_or(0) }
 }
 
-/// Checks everything but the state: the terms that count, all of them valid, with their integers.
+/// Checks everything but the state: the summands that count, all of them valid, with their integers.
 pub(crate) fn plan<'a>(
     codec: Codec,
     elements: usize,
-    terms: &[Term<'a>],
+    summands: &[Summand<'a>],
     step: &OuterStep,
 ) -> Result<Plan<'a>, ApplyError> {
-    let plan = checked_plan(codec, elements, terms, step)?;
-    validate_terms(codec, elements, terms)?;
+    let plan = checked_plan(codec, elements, summands, step)?;
+    validate_summands(codec, elements, summands)?;
     Ok(plan)
 }
 
-fn counted<'a, 't>(terms: &'t [Term<'a>]) -> impl Iterator<Item = (usize, &'t Term<'a>)> {
-    terms.iter().enumerate().filter(|(_, term)| term.weight > 0)
+fn counted<'a, 't>(summands: &'t [Summand<'a>]) -> impl Iterator<Item = (usize, &'t Summand<'a>)> {
+    summands.iter().enumerate().filter(|(_, summand)| summand.weight > 0)
 }
 
-fn validate_terms(codec: Codec, elements: usize, terms: &[Term<'_>]) -> Result<(), ApplyError> {
-    counted(terms).try_for_each(|(term, Term { body, .. })| {
-        validate(codec, elements, body).map_err(|source| ApplyError::Decode { term, source })
+fn validate_summands(codec: Codec, elements: usize, summands: &[Summand<'_>]) -> Result<(), ApplyError> {
+    counted(summands).try_for_each(|(summand, Summand { body, .. })| {
+        validate(codec, elements, body).map_err(|source| ApplyError::Decode { summand, source })
     })
 }
 
-/// The plan of terms whose ranges and lengths are right; what their bodies hold is not looked at.
+/// The plan of summands whose ranges and lengths are right; what their bodies hold is not looked at.
 fn checked_plan<'a>(
     codec: Codec,
     elements: usize,
-    terms: &[Term<'a>],
+    summands: &[Summand<'a>],
     step: &OuterStep,
 ) -> Result<Plan<'a>, ApplyError> {
     step.check()?;
-    terms.iter().enumerate().try_for_each(|(index, term)| term.check(index))?;
-    let found = counted(terms).count();
-    if found > TERMS_MAX {
-        return Err(ApplyError::TooManyTerms { found, limit: TERMS_MAX });
+    summands.iter().enumerate().try_for_each(|(index, summand)| summand.check(index))?;
+    let found = counted(summands).count();
+    if found > MEMBERS_MAX {
+        return Err(ApplyError::TooManySummands { found, limit: MEMBERS_MAX });
     }
-    for (term, Term { body, .. }) in counted(terms) {
-        check_length(codec, elements, body).map_err(|source| ApplyError::Decode { term, source })?;
+    for (summand, Summand { body, .. }) in counted(summands) {
+        check_length(codec, elements, body).map_err(|source| ApplyError::Decode { summand, source })?;
     }
-    let weight_sum = counted(terms).map(|(_, term)| term.weight).sum();
+    let weight_sum = counted(summands).map(|(_, summand)| summand.weight).sum();
     Ok(Plan {
-        terms: counted(terms).map(|(_, term)| (term.body, term.weight, step.alpha * term.clip)).collect(),
+        summands: counted(summands)
+            .map(|(_, summand)| (summand.body, summand.weight, step.alpha * summand.clip))
+            .collect(),
         divisor_min: step.divisor_min(weight_sum),
         weight_sum,
     })

@@ -6,15 +6,12 @@
 
 use simd::{opaque, vectorised};
 
-use super::aggregate::{CLIP_MAX, TERMS_MAX, dense_exponent, sparse_exponent, sparse_fixed};
+use super::aggregate::{CLIP_MAX, MEMBERS_MAX, dense_exponent, sparse_exponent, sparse_fixed};
 use super::chunk::dense::{self, Factors, Width, add_fixed};
 use super::chunk::plain;
 use super::chunk::topk::{Entries, Shape};
 use super::magnitude::FRACTION_BITS;
 use crate::format::{BLOCK, BLOCKS, CHUNK};
-
-/// Members that a scan takes at most: as many as an aggregate has terms.
-pub const MEMBERS_MAX: usize = TERMS_MAX;
 
 /// A contribution as the scan sees it.
 #[derive(Clone, Copy, Debug)]

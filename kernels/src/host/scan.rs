@@ -6,10 +6,10 @@
 
 use rayon::prelude::*;
 
-use super::aggregate::CLIP_MAX;
+use super::aggregate::{CLIP_MAX, MEMBERS_MAX};
 use super::body::{CHUNKS_PER_TASK, Form, check_length, validate};
 use super::chunk::topk::Entries;
-use super::products::{self, Clipped, DotSum, MEMBERS_MAX, Products, Scratch};
+use super::products::{self, Clipped, DotSum, Products, Scratch};
 use crate::format::{CHUNK, Codec, DecodeError, chunks, real_elements};
 
 /// The Euclidean norm of the values of a body.

@@ -1,6 +1,6 @@
 //! One chunk of the outer step: decoded and proven, summed, divided and taken off the state, in one pass.
 //!
-//! Invariants: a term's chunk is read once. A sum and the weights of its senders share 64 bits, the weights above, so that an
+//! Invariants: a summand's chunk is read once. A sum and the weights of its senders share 64 bits, the weights above, so that an
 //! entry costs one addition; neither leaves its half (see `aggregate`). What is wrong with a chunk is not said here but found
 //! again by the slow path: a pass says only whether all was well, and writes to no state that anybody holds.
 
@@ -74,12 +74,12 @@ pub(crate) fn begin(chunk: &mut Chunk<'_>) -> bool {
 
 vectorised! {
     #![bytes]
-    /// The outer step of a sparse chunk. Whether the terms are valid and the state is finite before and after.
+    /// The outer step of a sparse chunk. Whether the summands are valid and the state is finite before and after.
     pub(crate) fn sparse<'a>(shape: Shape, plan: &Plan<'a>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> bool {
         let size = shape.magnitudes_at() + 4;
         let real = chunk.next.len();
-        sums.entries.resize_with(plan.terms.len(), Entries::new);
-        for (entries, (body, ..)) in sums.entries.iter_mut().zip(&plan.terms) {
+        sums.entries.resize_with(plan.summands.len(), Entries::new);
+        for (entries, (body, ..)) in sums.entries.iter_mut().zip(&plan.summands) {
             if entries.read_at::<LEVEL>(shape, part(body, chunk.number, size), real, chunk.number).is_err() {
                 return false;
             }
@@ -89,7 +89,7 @@ vectorised! {
             high = entries.magnitudes[1].max(high);
         }
         let exponent = sparse_exponent(high);
-        for (entries, &(_, weight, coefficient)) in sums.entries.iter().zip(&plan.terms) {
+        for (entries, &(_, weight, coefficient)) in sums.entries.iter().zip(&plan.summands) {
             let [low, high] =
                 entries.magnitudes.map(|bits| i64::from(weight * sparse_fixed(bits, coefficient, exponent)));
             let sender = i64::from(weight) << 32;
@@ -148,7 +148,7 @@ fn subtract(chunk: &mut Chunk<'_>, indices: &[u16], differences: &[f64]) -> bool
 
 vectorised! {
     #![bytes]
-    /// The outer step of a dense chunk. Whether the terms are valid and the state is finite before and after.
+    /// The outer step of a dense chunk. Whether the summands are valid and the state is finite before and after.
     pub(crate) fn dense<'a>(width: Width, plan: &Plan<'a>, chunk: &mut Chunk<'_>) -> bool {
         match width {
             Width::Eight => dense_as::<LEVEL>(Width::Eight, plan, chunk),
@@ -161,14 +161,14 @@ vectorised! {
 fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_>) -> bool {
     let (size, real) = (width.chunk_bytes(), chunk.next.len());
     let mut valid = true;
-    for (body, ..) in &plan.terms {
+    for (body, ..) in &plan.summands {
         valid &= dense::is_valid(width, part(body, chunk.number, size), real);
     }
     if !valid {
         return false;
     }
     let mut scales = [0; BLOCKS];
-    for (body, ..) in &plan.terms {
+    for (body, ..) in &plan.summands {
         dense::raise_scales(&mut scales, part(body, chunk.number, size));
     }
     let mut finite = begin(chunk);
@@ -176,7 +176,7 @@ fn dense_as<const LEVEL: u8>(width: Width, plan: &Plan<'_>, chunk: &mut Chunk<'_
     for (block, &scale) in scales[..real.div_ceil(BLOCK)].iter().enumerate() {
         let exponent = dense_exponent(width, scale);
         let mut sums = [0; BLOCK];
-        for &(body, weight, coefficient) in &plan.terms {
+        for &(body, weight, coefficient) in &plan.summands {
             // The next chunk comes while this one is summed.
             prefetch(body, (chunk.number + 1) * size + block * size / BLOCKS);
             let (bytes, factors) = (part(body, chunk.number, size), Factors { coefficient, weight });
@@ -220,13 +220,13 @@ fn subtract_block(next: &mut [f32], differences: &[f32; BLOCK], mean: bool) -> b
     largest < INFINITY_BITS as i32
 }
 
-/// The outer step of a chunk of codec `none`, in f64 and in the order of the terms; each product is exact. Whether the terms
+/// The outer step of a chunk of codec `none`, in f64 and in the order of the summands; each product is exact. Whether the summands
 /// and the state, before and after, are finite.
 pub(crate) fn plain(plan: &Plan<'_>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> bool {
     let real = chunk.next.len();
     let totals = &mut sums.numerators[..real];
     totals.fill(0.0);
-    for &(body, weight, coefficient) in &plan.terms {
+    for &(body, weight, coefficient) in &plan.summands {
         let values = plain::values(&body[4 * CHUNK * chunk.number..][..4 * real]);
         if plain::first_non_finite(values.clone()).is_some() {
             return false;

@@ -12,8 +12,11 @@ pub(super) fn next(codec: Codec, theta: &[f32], plan: &Plan<'_>) -> Vec<f32> {
     let mut next = theta.to_vec();
     for (index, theta) in next.chunks_mut(CHUNK).enumerate() {
         let size = codec.chunk_bytes();
-        let chunks: Vec<_> =
-            plan.terms.iter().map(|&(body, weight, factor)| (&body[index * size..][..size], weight, factor)).collect();
+        let chunks: Vec<_> = plan
+            .summands
+            .iter()
+            .map(|&(body, weight, factor)| (&body[index * size..][..size], weight, factor))
+            .collect();
         match Form::of(codec) {
             Form::Sparse(shape) => {
                 let (sums, exponent) = sparse::sums(shape.k, &chunks, theta.len());

@@ -1,7 +1,7 @@
 //! The rows of the device.
 
 use kernels::Codec;
-use kernels::bench::{BenchError, Options, TERMS};
+use kernels::bench::{BenchError, Options, SUMMANDS};
 use kernels::cube::bench::{DeviceBenchError, identity, run};
 
 use crate::device;
@@ -14,7 +14,7 @@ fn options(elements: &[usize]) -> Options {
 fn every_kernel_of_every_codec_has_a_row_beside_the_copy() {
     let mut rows = Vec::new();
     run(&options(&[5000]), &device(), |row| rows.push(row)).unwrap();
-    assert_eq!(rows.len(), 1 + (Codec::ALL.len() - 1) * (2 + 2 * TERMS.len()));
+    assert_eq!(rows.len(), 1 + (Codec::ALL.len() - 1) * (2 + 2 * SUMMANDS.len()));
     assert_eq!((rows[0].kernel.as_str(), rows[0].copy_fraction), ("copy", 1.0));
     assert!(rows.iter().all(|row| row.median_ns > 0 && row.copy_fraction > 0.0), "{rows:?}");
     let (name, target) = identity(&device()).unwrap();

@@ -24,8 +24,8 @@ fn a_residual_on_the_device_goes_the_way_of_one_on_the_host() {
         assert!(by_tensors == body, "round {round}");
         assert!(there.encode(codec, &base, &local).unwrap() == body, "round {round} from slices");
         let accepted = round != 1;
-        host.settle(codec, &body, accepted).unwrap();
-        there.settle(codec, &body, accepted).unwrap();
+        host.verdict(codec, &body, accepted).unwrap();
+        there.verdict(codec, &body, accepted).unwrap();
         assert_eq!(host.save().unwrap(), there.save().unwrap(), "round {round}");
     }
 }
@@ -34,16 +34,16 @@ fn a_residual_on_the_device_goes_the_way_of_one_on_the_host() {
 fn a_residual_moves_between_host_and_device_by_its_saved_form() {
     let mut host = Compressor::new(LEN, 0.5);
     let body = host.encode(Codec::TopK64, &vector(1), &vector(2)).unwrap();
-    host.settle(Codec::TopK64, &body, true).unwrap();
+    host.verdict(Codec::TopK64, &body, true).unwrap();
     let mut there = Compressor::on_device(LEN, 0.5, &device());
     there.encode(Codec::TopK64, &vector(5), &vector(6)).unwrap();
     there.load(host.save().unwrap()).unwrap();
-    assert_eq!(there.settle(Codec::TopK64, &body, true), Err(CompressorError::NothingPending));
+    assert_eq!(there.verdict(Codec::TopK64, &body, true), Err(CompressorError::NothingPending));
     for accepted in [false, true] {
         let body = host.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap();
         assert!(there.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap() == body);
-        host.settle(Codec::TopK64, &body, accepted).unwrap();
-        there.settle(Codec::TopK64, &body, accepted).unwrap();
+        host.verdict(Codec::TopK64, &body, accepted).unwrap();
+        there.verdict(Codec::TopK64, &body, accepted).unwrap();
         assert_eq!(host.save().unwrap(), there.save().unwrap());
     }
     there.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap();
@@ -58,7 +58,7 @@ fn a_sum_that_is_not_finite_is_refused_with_its_index() {
     local[8123] = f32::NAN;
     let refused = there.encode(Codec::TopK64, &vector(1), &local);
     assert_eq!(refused, Err(CompressorError::Encode(EncodeError::NonFinite { index: 8123 })));
-    assert_eq!(there.settle(Codec::TopK64, &[], true), Err(CompressorError::NothingPending));
+    assert_eq!(there.verdict(Codec::TopK64, &[], true), Err(CompressorError::NothingPending));
     let wrong = CompressorError::WrongElements { expected: LEN, found: 3 };
     assert_eq!(there.encode_tensors(Codec::TopK64, upload(&[0.0; 3]), upload(&local)), Err(wrong));
 }

@@ -1,7 +1,7 @@
 //! The paths that the machine at hand would not take: fewer units, WebGPU's shared memory, planes or none.
 
 use kernels::cube::{self, Limits};
-use kernels::{Clipped, Codec, OuterStep, Rounding, Term, encode, reference};
+use kernels::{Clipped, Codec, OuterStep, Rounding, Summand, encode, reference};
 
 use crate::cases::{Kind, LENGTHS, values};
 use crate::{assert_same, device, download, upload};
@@ -47,13 +47,13 @@ fn states_and_scans_are_the_same_under_all_limits() {
             let bodies: Vec<_> =
                 (0..19).map(|seed| encode(codec, &values(Kind::HeavyTails, len, seed)).unwrap()).collect();
             let theta = values(Kind::Normal, len, 99);
-            let terms: Vec<_> = bodies.iter().map(|body| Term { body, weight: 7, clip: 200 }).collect();
+            let summands: Vec<_> = bodies.iter().map(|body| Summand { body, weight: 7, clip: 200 }).collect();
             let members: Vec<_> = bodies.iter().map(|body| Clipped { body, clip: 200, counted: true }).collect();
             let mut expected = theta.clone();
-            reference::apply(codec, &mut expected, &terms, &step).unwrap();
+            reference::apply(codec, &mut expected, &summands, &step).unwrap();
             let scanned = cube::dot_sum(codec, len, &members, &device()).unwrap();
             for limits in limits() {
-                let found = cube::apply_within(codec, upload(&theta), &terms, &step, limits).unwrap();
+                let found = cube::apply_within(codec, upload(&theta), &summands, &step, limits).unwrap();
                 assert_same(&download(found), &expected, &format!("{codec} {len} {limits:?}"));
                 let found = cube::dot_sum_within(codec, len, &members, &device(), limits).unwrap();
                 assert_eq!(found, scanned, "{codec} {len} {limits:?}");

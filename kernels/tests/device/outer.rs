@@ -1,6 +1,6 @@
 //! The outer step on the device.
 
-use kernels::{ApplyError, Codec, OuterStep, Term, cube, encode, reference, state_hash};
+use kernels::{ApplyError, Codec, OuterStep, Summand, cube, encode, reference, state_hash};
 
 use crate::cases::{Kind, Random, values};
 use crate::{assert_same, device, download, upload};
@@ -8,14 +8,14 @@ use crate::{assert_same, device, download, upload};
 const EXACT: [Codec; 6] =
     [Codec::TopK32, Codec::TopK64, Codec::TopK128, Codec::TopK256, Codec::DenseInt8, Codec::DenseInt4];
 
-fn terms(bodies: &[(Vec<u8>, u32, u32)]) -> Vec<Term<'_>> {
-    bodies.iter().map(|(body, weight, clip)| Term { body, weight: *weight, clip: *clip }).collect()
+fn summands(bodies: &[(Vec<u8>, u32, u32)]) -> Vec<Summand<'_>> {
+    bodies.iter().map(|(body, weight, clip)| Summand { body, weight: *weight, clip: *clip }).collect()
 }
 
 fn check(codec: Codec, theta: &[f32], bodies: &[(Vec<u8>, u32, u32)], step: &OuterStep, what: &str) {
     let mut expected = theta.to_vec();
-    let result = reference::apply(codec, &mut expected, &terms(bodies), step);
-    match (cube::apply(codec, upload(theta), &terms(bodies), step), result) {
+    let result = reference::apply(codec, &mut expected, &summands(bodies), step);
+    match (cube::apply(codec, upload(theta), &summands(bodies), step), result) {
         (Ok(found), Ok(())) => {
             let found = download(found);
             assert_same(&found, &expected, &format!("{codec} {what}"));
@@ -71,13 +71,13 @@ fn differences_that_cancel_into_subnormals_are_exact() {
         let bodies = vec![(encode(codec, &small).unwrap(), 1, 1)];
         let step = OuterStep { alpha: 1, rho: (0, 1) };
         let mut theta = vec![0.0; 5000];
-        reference::apply(codec, &mut theta, &terms(&bodies), &step).unwrap();
+        reference::apply(codec, &mut theta, &summands(&bodies), &step).unwrap();
         let mut random = Random(3);
         for value in theta.iter_mut().filter(|value| **value != 0.0) {
             *value = f32::from_bits((-*value).to_bits() ^ (1 + random.below(7) as u32));
         }
         let mut next = theta.clone();
-        reference::apply(codec, &mut next, &terms(&bodies), &step).unwrap();
+        reference::apply(codec, &mut next, &summands(&bodies), &step).unwrap();
         assert!(next.iter().filter(|value| value.is_subnormal()).count() > 10, "{codec}");
         check(codec, &theta, &bodies, &step, "cancellation");
     }
@@ -97,15 +97,15 @@ fn sixty_four_payloads_at_the_extremes() {
 }
 
 #[test]
-fn the_order_of_the_terms_changes_nothing() {
+fn the_order_of_the_summands_changes_nothing() {
     let mut bodies: Vec<_> = (0..7)
         .map(|i| (encode(Codec::TopK64, &values(Kind::HeavyTails, 9000, i)).unwrap(), 9 * i as u32, 200))
         .collect();
     let theta = values(Kind::Normal, 9000, 99);
     let step = OuterStep { alpha: 200, rho: (1, 5) };
-    let first = download(cube::apply(Codec::TopK64, upload(&theta), &terms(&bodies), &step).unwrap());
+    let first = download(cube::apply(Codec::TopK64, upload(&theta), &summands(&bodies), &step).unwrap());
     bodies.reverse();
-    let second = download(cube::apply(Codec::TopK64, upload(&theta), &terms(&bodies), &step).unwrap());
+    let second = download(cube::apply(Codec::TopK64, upload(&theta), &summands(&bodies), &step).unwrap());
     assert_same(&second, &first, "reversed");
 }
 
@@ -116,28 +116,28 @@ fn faults_of_the_state_are_named_as_on_the_host() {
     let step = OuterStep { alpha: 256, rho: (0, 1) };
     let mut theta = vec![0.0; 9000];
     theta[4100] = f32::MAX;
-    let refused = cube::apply(Codec::TopK64, upload(&theta), &terms(&bodies), &step);
+    let refused = cube::apply(Codec::TopK64, upload(&theta), &summands(&bodies), &step);
     assert_eq!(refused.err(), Some(ApplyError::Overflow { index: 4100 }));
     theta[8500] = f32::NAN;
-    let refused = cube::apply(Codec::TopK64, upload(&theta), &terms(&bodies), &step);
+    let refused = cube::apply(Codec::TopK64, upload(&theta), &summands(&bodies), &step);
     assert_eq!(refused.err(), Some(ApplyError::NonFiniteState { index: 8500 }));
 }
 
 #[test]
 fn refuses_what_the_host_refuses_before_anything_runs() {
     let theta = upload(&[0.0; 10]);
-    let term = [Term { body: &[0; 3], weight: 1, clip: 256 }];
+    let summand = [Summand { body: &[0; 3], weight: 1, clip: 256 }];
     assert!(matches!(
-        cube::apply(Codec::TopK64, theta, &term, &OuterStep::MEAN).err(),
-        Some(ApplyError::Decode { term: 0, .. })
+        cube::apply(Codec::TopK64, theta, &summand, &OuterStep::MEAN).err(),
+        Some(ApplyError::Decode { summand: 0, .. })
     ));
 }
 
 #[test]
-fn no_terms_leave_the_state() {
+fn no_summands_leave_the_state() {
     let theta = values(Kind::WideRange, 5000, 3);
     let after = cube::apply(Codec::DenseInt8, upload(&theta), &[], &OuterStep::MEAN).unwrap();
-    assert_same(&download(after), &theta, "no terms");
+    assert_same(&download(after), &theta, "no summands");
 }
 
 #[test]
@@ -146,8 +146,8 @@ fn the_mean_is_that_of_the_host() {
         let bodies: Vec<_> = (0..3)
             .map(|i| (encode(codec, &values(Kind::HeavyTails, 9000, i)).unwrap(), 5 + i as u32, 200 + i as u32))
             .collect();
-        let expected = kernels::mean(codec, 9000, &terms(&bodies)).unwrap();
-        let found = download(cube::mean(codec, 9000, &terms(&bodies), &device()).unwrap());
+        let expected = kernels::mean(codec, 9000, &summands(&bodies)).unwrap();
+        let found = download(cube::mean(codec, 9000, &summands(&bodies), &device()).unwrap());
         assert_eq!(found, expected, "{codec}");
     }
 }

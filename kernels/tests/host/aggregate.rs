@@ -1,6 +1,6 @@
 //! Exact aggregation against the naive implementation, at its limits, and in every order.
 
-use kernels::{ApplyError, Codec, OuterStep, Term, apply, encode, mean, reference, state_hash};
+use kernels::{ApplyError, Codec, OuterStep, Summand, apply, encode, mean, reference, state_hash};
 use proptest::prelude::*;
 
 use crate::cases::{Kind, Random, values};
@@ -18,8 +18,8 @@ struct Case {
 }
 
 impl Case {
-    fn terms(&self) -> Vec<Term<'_>> {
-        self.bodies.iter().map(|(body, weight, clip)| Term { body, weight: *weight, clip: *clip }).collect()
+    fn summands(&self) -> Vec<Summand<'_>> {
+        self.bodies.iter().map(|(body, weight, clip)| Summand { body, weight: *weight, clip: *clip }).collect()
     }
 
     /// The naive result; every path must equal it.
@@ -28,7 +28,7 @@ impl Case {
         let expected = naive::apply(self.codec, &self.theta, &weighted, self.step.alpha, self.step.rho);
         for path in [apply, reference::apply] {
             let mut theta = self.theta.clone();
-            let result = path(self.codec, &mut theta, &self.terms(), &self.step);
+            let result = path(self.codec, &mut theta, &self.summands(), &self.step);
             if let Some(index) = expected.iter().position(|value| !value.is_finite()) {
                 assert_eq!(result, Err(ApplyError::Overflow { index }));
                 assert_eq!(state_hash(&theta, &[]), state_hash(&self.theta, &[]));
@@ -67,16 +67,16 @@ fn the_mean_of_known_numbers() {
         encode(Codec::TopK64, &values).unwrap()
     };
     let bodies = [send(1.0, 0), send(1.0, 0), send(-2.0, 0), send(4.0, 1000)];
-    let terms: Vec<Term> = bodies.iter().map(|body| Term { body, weight: 8, clip: 256 }).collect();
+    let summands: Vec<Summand> = bodies.iter().map(|body| Summand { body, weight: 8, clip: 256 }).collect();
     let after = |alpha, rho| {
         let mut theta = vec![10.0; 4096];
-        apply(Codec::TopK64, &mut theta, &terms, &OuterStep { alpha, rho }).unwrap();
+        apply(Codec::TopK64, &mut theta, &summands, &OuterStep { alpha, rho }).unwrap();
         (theta[0], theta[64], theta[1000])
     };
     assert_eq!(after(256, (0, 1)), (10.0, 10.0, 6.0));
     assert_eq!(after(256, (1, 1)), (10.0, 10.0, 9.0));
     assert_eq!(after(128, (1, 1)), (10.0, 10.0, 9.5));
-    let mean = mean(Codec::TopK64, 4096, &terms[2..]).unwrap();
+    let mean = mean(Codec::TopK64, 4096, &summands[2..]).unwrap();
     assert_eq!((mean[0], mean[64], mean[1000]), (-1.0, 0.0, 2.0));
 }
 
@@ -155,8 +155,8 @@ fn an_overflow_refuses_the_round_and_leaves_the_state() {
 fn overflow_of_none_refuses_too() {
     let body = encode(Codec::None, &[1.0, f32::MAX]).unwrap();
     let mut theta = [0.5, f32::MIN];
-    let terms = [Term { body: &body, weight: 1, clip: 256 }];
-    let refused = apply(Codec::None, &mut theta, &terms, &OuterStep::MEAN);
+    let summands = [Summand { body: &body, weight: 1, clip: 256 }];
+    let refused = apply(Codec::None, &mut theta, &summands, &OuterStep::MEAN);
     assert_eq!(refused, Err(ApplyError::Overflow { index: 1 }));
     assert_eq!(theta, [0.5, f32::MIN]);
 }
@@ -165,11 +165,11 @@ fn overflow_of_none_refuses_too() {
 fn refuses_what_is_out_of_range() {
     let body = encode(Codec::TopK64, &[1.0; 10]).unwrap();
     let refusal = |weight, clip, alpha, rho| {
-        let term = [Term { body: &body, weight, clip }];
-        apply(Codec::TopK64, &mut [0.0; 10], &term, &OuterStep { alpha, rho }).unwrap_err()
+        let summand = [Summand { body: &body, weight, clip }];
+        apply(Codec::TopK64, &mut [0.0; 10], &summand, &OuterStep { alpha, rho }).unwrap_err()
     };
-    assert_eq!(refusal(65, 256, 256, (1, 5)), ApplyError::WeightOutOfRange { term: 0, weight: 65 });
-    assert_eq!(refusal(64, 257, 256, (1, 5)), ApplyError::ClipOutOfRange { term: 0, clip: 257 });
+    assert_eq!(refusal(65, 256, 256, (1, 5)), ApplyError::WeightOutOfRange { summand: 0, weight: 65 });
+    assert_eq!(refusal(64, 257, 256, (1, 5)), ApplyError::ClipOutOfRange { summand: 0, clip: 257 });
     assert_eq!(refusal(64, 256, 0, (1, 5)), ApplyError::AlphaOutOfRange { alpha: 0 });
     assert_eq!(refusal(64, 256, 257, (1, 5)), ApplyError::AlphaOutOfRange { alpha: 257 });
     for (numerator, denominator) in [(0, 0), (6, 5), (1, 0)] {
@@ -179,14 +179,14 @@ fn refuses_what_is_out_of_range() {
 }
 
 #[test]
-fn refuses_more_terms_than_the_sums_hold() {
+fn refuses_more_summands_than_the_sums_hold() {
     let body = encode(Codec::TopK64, &[1.0; 10]).unwrap();
-    let mut terms = vec![Term { body: &body, weight: 1, clip: 256 }; 65];
+    let mut summands = vec![Summand { body: &body, weight: 1, clip: 256 }; 65];
     let step = OuterStep { alpha: 256, rho: (1, 5) };
-    let refused = apply(Codec::TopK64, &mut [0.0; 10], &terms, &step);
-    assert_eq!(refused, Err(ApplyError::TooManyTerms { found: 65, limit: 64 }));
-    terms[7].weight = 0;
-    apply(Codec::TopK64, &mut [0.0; 10], &terms, &step).unwrap();
+    let refused = apply(Codec::TopK64, &mut [0.0; 10], &summands, &step);
+    assert_eq!(refused, Err(ApplyError::TooManySummands { found: 65, limit: 64 }));
+    summands[7].weight = 0;
+    apply(Codec::TopK64, &mut [0.0; 10], &summands, &step).unwrap();
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn refuses_a_state_that_is_not_finite() {
     let body = encode(Codec::TopK64, &[1.0; 5000]).unwrap();
     let mut theta = vec![0.0; 5000];
     theta[4700] = f32::NAN;
-    let terms = [Term { body: &body, weight: 1, clip: 256 }];
+    let summands = [Summand { body: &body, weight: 1, clip: 256 }];
     for path in [apply, reference::apply] {
-        let refused = path(Codec::TopK64, &mut theta, &terms, &OuterStep::MEAN);
+        let refused = path(Codec::TopK64, &mut theta, &summands, &OuterStep::MEAN);
         assert_eq!(refused, Err(ApplyError::NonFiniteState { index: 4700 }));
     }
 }
@@ -205,14 +205,14 @@ fn refuses_a_state_that_is_not_finite() {
 fn a_term_without_weight_is_not_looked_at() {
     let body = encode(Codec::TopK64, &[1.0; 10]).unwrap();
     let large = encode(Codec::TopK64, &[1e30; 10]).unwrap();
-    let with = |others: &[Term]| {
+    let with = |others: &[Summand]| {
         let mut theta = [0.3; 10];
-        let terms = [&[Term { body: &body, weight: 5, clip: 200 }], others].concat();
-        apply(Codec::TopK64, &mut theta, &terms, &OuterStep { alpha: 200, rho: (1, 5) }).unwrap();
+        let summands = [&[Summand { body: &body, weight: 5, clip: 200 }], others].concat();
+        apply(Codec::TopK64, &mut theta, &summands, &OuterStep { alpha: 200, rho: (1, 5) }).unwrap();
         theta
     };
-    let invalid = Term { body: &[1, 2, 3], weight: 0, clip: 256 };
-    assert_eq!(with(&[]), with(&[invalid, Term { body: &large, weight: 0, clip: 256 }]));
+    let invalid = Summand { body: &[1, 2, 3], weight: 0, clip: 256 };
+    assert_eq!(with(&[]), with(&[invalid, Summand { body: &large, weight: 0, clip: 256 }]));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn nothing_sent_changes_nothing() {
 fn minus_zero_survives_a_zero_difference() {
     let body = encode(Codec::TopK64, &[0.0; 10]).unwrap();
     let mut theta = [-0.0f32; 10];
-    apply(Codec::TopK64, &mut theta, &[Term { body: &body, weight: 1, clip: 256 }], &OuterStep::MEAN).unwrap();
+    apply(Codec::TopK64, &mut theta, &[Summand { body: &body, weight: 1, clip: 256 }], &OuterStep::MEAN).unwrap();
     assert!(theta.iter().all(|value| value.to_bits() == 1 << 31));
 }
 
@@ -238,20 +238,20 @@ fn minus_zero_survives_a_zero_difference() {
 fn none_is_the_weighted_mean_in_order() {
     let a = encode(Codec::None, &[1.0, 2.0, 0.1]).unwrap();
     let b = encode(Codec::None, &[3.0, -2.0, 0.2]).unwrap();
-    let terms = [Term { body: &a, weight: 1, clip: 256 }, Term { body: &b, weight: 3, clip: 128 }];
+    let summands = [Summand { body: &a, weight: 1, clip: 256 }, Summand { body: &b, weight: 3, clip: 128 }];
     let expected = [(1.0 + 3.0 * 1.5) / 4.0, (2.0 - 3.0) / 4.0];
-    assert_eq!(mean(Codec::None, 3, &terms).unwrap()[..2], expected);
+    assert_eq!(mean(Codec::None, 3, &summands).unwrap()[..2], expected);
     let mut theta = [0.0; 3];
-    apply(Codec::None, &mut theta, &terms, &OuterStep { alpha: 128, rho: (1, 5) }).unwrap();
+    apply(Codec::None, &mut theta, &summands, &OuterStep { alpha: 128, rho: (1, 5) }).unwrap();
     assert_eq!(theta[..2], expected.map(|value| -0.5 * value));
 }
 
 #[test]
 fn names_the_term_that_does_not_decode() {
     let good = encode(Codec::TopK64, &[1.0; 10]).unwrap();
-    let terms = [Term { body: &good, weight: 1, clip: 256 }, Term { body: &good[1..], weight: 1, clip: 256 }];
-    let refused = apply(Codec::TopK64, &mut [0.0; 10], &terms, &OuterStep::MEAN);
-    assert!(matches!(refused, Err(ApplyError::Decode { term: 1, .. })));
+    let summands = [Summand { body: &good, weight: 1, clip: 256 }, Summand { body: &good[1..], weight: 1, clip: 256 }];
+    let refused = apply(Codec::TopK64, &mut [0.0; 10], &summands, &OuterStep::MEAN);
+    assert!(matches!(refused, Err(ApplyError::Decode { summand: 1, .. })));
 }
 
 proptest! {
@@ -268,7 +268,7 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_the_terms_changes_nothing(seed: u64, codec in 0usize..6) {
+    fn the_order_of_the_summands_changes_nothing(seed: u64, codec in 0usize..6) {
         let mut case = random_case(seed, EXACT[codec], 5000, &[Kind::Normal, Kind::HeavyTails, Kind::SmallIntegers]);
         let first = case.check();
         let mut random = Random(seed ^ 1);

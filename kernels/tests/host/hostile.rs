@@ -1,6 +1,6 @@
 //! Bytes from strangers: each refusal by itself, then random and mutated bodies, of which only exact ones decode.
 
-use kernels::{Codec, DecodeError, Term, apply, decode, encode, norm, parse, validate};
+use kernels::{Codec, DecodeError, Summand, apply, decode, encode, norm, parse, validate};
 use proptest::prelude::*;
 
 use crate::cases::{Kind, Random, values};
@@ -196,7 +196,7 @@ fn refuses_plain_values_that_are_not_finite() {
 /// the same bytes again.
 pub(crate) fn accepted_is_exact(codec: Codec, elements: usize, body: &[u8]) {
     let mut theta = vec![0.0; elements];
-    let term = [Term { body, weight: 1, clip: 256 }];
+    let summand = [Summand { body, weight: 1, clip: 256 }];
     let step = kernels::OuterStep::MEAN;
     match validate(codec, elements, body) {
         Ok(()) => {
@@ -204,11 +204,11 @@ pub(crate) fn accepted_is_exact(codec: Codec, elements: usize, body: &[u8]) {
             assert!(decoded.iter().all(|value| value.is_finite()));
             assert_eq!(decoded, naive::decode(codec, elements, body));
             assert!(norm(codec, elements, body).unwrap().is_finite());
-            apply(codec, &mut theta, &term, &step).unwrap();
+            apply(codec, &mut theta, &summand, &step).unwrap();
         }
         Err(error) => {
             assert_eq!(decode(codec, elements, body).unwrap_err(), error);
-            assert!(apply(codec, &mut theta, &term, &step).is_err());
+            assert!(apply(codec, &mut theta, &summand, &step).is_err());
             assert!(theta.iter().all(|&value| value == 0.0));
         }
     }

@@ -170,12 +170,12 @@ fn fixed(magnitude: f64, unit: f64, coefficient: u32, exponent: i32) -> i128 {
 }
 
 /// One number of the sums: every element's Σ ±w·V and Σ w, and its E.
-fn chunk_sums(codec: kernels::Codec, real: usize, terms: &[Weighted], alpha: u32) -> Vec<(i128, i128, i32)> {
+fn chunk_sums(codec: kernels::Codec, real: usize, summands: &[Weighted], alpha: u32) -> Vec<(i128, i128, i32)> {
     let mut sums = vec![(0, 0, -100); real];
     if let Some(k) = k_of(codec) {
-        let decoded: Vec<_> = terms.iter().map(|(bytes, ..)| entries(k, bytes, real)).collect();
+        let decoded: Vec<_> = summands.iter().map(|(bytes, ..)| entries(k, bytes, real)).collect();
         let e = exponent(&decoded.iter().map(|(_, m)| m[1]).collect::<Vec<_>>(), 1.0);
-        for ((entries, magnitudes), &(_, weight, clip)) in decoded.iter().zip(terms) {
+        for ((entries, magnitudes), &(_, weight, clip)) in decoded.iter().zip(summands) {
             for &(index, negative, high) in entries {
                 let magnitude = magnitudes[usize::from(high)];
                 let v = i128::from(weight) * fixed(magnitude, magnitude, alpha * clip, e);
@@ -186,11 +186,11 @@ fn chunk_sums(codec: kernels::Codec, real: usize, terms: &[Weighted], alpha: u32
         sums.iter_mut().for_each(|sum| sum.2 = e);
         return sums;
     }
-    let decoded: Vec<_> = terms.iter().map(|(bytes, ..)| dense(codec, bytes)).collect();
+    let decoded: Vec<_> = summands.iter().map(|(bytes, ..)| dense(codec, bytes)).collect();
     for (index, sum) in sums.iter_mut().enumerate() {
         let scales: Vec<f64> = decoded.iter().map(|(_, scales)| scales[index / 64]).collect();
         sum.2 = exponent(&scales, q_of(codec) + 1.0);
-        for ((codes, scales), &(_, weight, clip)) in decoded.iter().zip(terms) {
+        for ((codes, scales), &(_, weight, clip)) in decoded.iter().zip(summands) {
             let scale = scales[index / 64];
             let magnitude = f64::from(codes[index].abs()) * scale;
             sum.0 +=
@@ -202,16 +202,22 @@ fn chunk_sums(codec: kernels::Codec, real: usize, terms: &[Weighted], alpha: u32
 }
 
 /// The next state; infinite where it overflows.
-pub(crate) fn apply(codec: kernels::Codec, theta: &[f32], terms: &[Weighted], alpha: u32, rho: (u32, u32)) -> Vec<f32> {
-    let terms: Vec<Weighted> = terms.iter().copied().filter(|term| term.1 > 0).collect();
-    let total: i128 = terms.iter().map(|term| i128::from(term.1)).sum();
+pub(crate) fn apply(
+    codec: kernels::Codec,
+    theta: &[f32],
+    summands: &[Weighted],
+    alpha: u32,
+    rho: (u32, u32),
+) -> Vec<f32> {
+    let summands: Vec<Weighted> = summands.iter().copied().filter(|summand| summand.1 > 0).collect();
+    let total: i128 = summands.iter().map(|summand| i128::from(summand.1)).sum();
     let (numerator, denominator) = (i128::from(rho.0), i128::from(rho.1));
     let least = (numerator * total + denominator - 1) / denominator;
     let size = codec.body_bytes(4096);
     let mut next = theta.to_vec();
     for (number, theta) in next.chunks_mut(4096).enumerate() {
         let chunks: Vec<Weighted> =
-            terms.iter().map(|&(body, weight, clip)| (&body[number * size..][..size], weight, clip)).collect();
+            summands.iter().map(|&(body, weight, clip)| (&body[number * size..][..size], weight, clip)).collect();
         let sums = chunk_sums(codec, theta.len(), &chunks, alpha);
         for (theta, (sum, senders, e)) in theta.iter_mut().zip(sums) {
             assert!(sum.abs() <= 1 << 30);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kernels::{
-    Codec, Header, OuterStep, Term, VERSION, apply, archive, decode, encode, seal, seal_archive, state_hash,
+    Codec, Header, OuterStep, Summand, VERSION, apply, archive, decode, encode, seal, seal_archive, state_hash,
 };
 
 use crate::cases::{Kind, values};
@@ -19,8 +19,8 @@ const INPUTS: [(&str, Kind, usize); 5] = [
     ("two", Kind::WideRange, 4096 + 30),
 ];
 
-/// Input, weight and clip of the terms of every aggregate.
-const TERMS: [(&str, u32, u32); 3] = [("a", 64, 37), ("b", 17, 256), ("c", 3, 200)];
+/// Input, weight and clip of the summands of every aggregate.
+const SUMMANDS: [(&str, u32, u32); 3] = [("a", 64, 37), ("b", 17, 256), ("c", 3, 200)];
 const STEP: OuterStep = OuterStep { alpha: 179, rho: (1, 5) };
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -76,16 +76,16 @@ fn aggregates(files: &mut Files) -> Vec<String> {
 
 fn aggregate(files: &mut Files, codec: Codec, theta: &[f32]) -> String {
     let body = |name: &str| files[&format!("{name}.{codec}.body")].clone();
-    let bodies = TERMS.map(|(name, weight, clip)| (body(name), weight, clip));
-    let terms = bodies.each_ref().map(|(body, weight, clip)| Term { body, weight: *weight, clip: *clip });
+    let bodies = SUMMANDS.map(|(name, weight, clip)| (body(name), weight, clip));
+    let summands = bodies.each_ref().map(|(body, weight, clip)| Summand { body, weight: *weight, clip: *clip });
     let mut after = theta.to_vec();
-    apply(codec, &mut after, &terms, &STEP).unwrap();
+    apply(codec, &mut after, &summands, &STEP).unwrap();
     files.insert(format!("aggregate.{codec}.f32"), floats(&after));
-    let term =
+    let summand =
         |(name, weight, clip)| format!(r#"{{"body": "{name}.{codec}.body", "weight": {weight}, "clip": {clip}}}"#);
     format!(
-        r#"{{"codec": "{codec}", "before": "theta.f32", "terms": [{}], "alpha": {}, "rho": [{}, {}], "after": "aggregate.{codec}.f32", "state_hash": "{}"}}"#,
-        TERMS.map(term).join(", "),
+        r#"{{"codec": "{codec}", "before": "theta.f32", "summands": [{}], "alpha": {}, "rho": [{}, {}], "after": "aggregate.{codec}.f32", "state_hash": "{}"}}"#,
+        SUMMANDS.map(summand).join(", "),
         STEP.alpha,
         STEP.rho.0,
         STEP.rho.1,

@@ -176,7 +176,7 @@ impl Learner {
         let payload = facts.payload.hash;
         let codec: Codec = facts.codec.parse()?;
         let (_, body) = kernels::parse(&file)?;
-        self.compressor.settle(codec, body, accepted == Some(payload))?;
+        self.compressor.verdict(codec, body, accepted == Some(payload))?;
         self.settled = Some(payload);
         Ok(true)
     }

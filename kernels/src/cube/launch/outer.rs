@@ -17,7 +17,7 @@ pub(in crate::cube) struct Aggregate {
     /// How the bodies are encoded.
     pub codec: Codec,
     /// How many bodies there are.
-    pub terms: usize,
+    pub summands: usize,
     /// M, the least divisor of a sparse sum.
     pub divisor_min: u32,
     /// Σ of the weights, the divisor of a dense one.
@@ -40,7 +40,7 @@ pub(in crate::cube) fn apply(
     let client = theta.client.clone();
     let (own, bodies, factors) = (argument(&theta), argument(&bodies), argument(&factors));
     let (out, faults) = (argument(&next), argument(&status));
-    let (number, terms) = (chunks(elements) as u32, aggregate.terms as u32);
+    let (number, summands) = (chunks(elements) as u32, aggregate.summands as u32);
     let units = aggregate.limits.units(&client, UNITS_MAX);
     let dim = CubeDim::new_1d(units);
     match Form::of(aggregate.codec) {
@@ -52,14 +52,14 @@ pub(in crate::cube) fn apply(
             let cubes = cubes(elements.div_ceil(shape.span as usize));
             let (least, elements) = (aggregate.divisor_min, elements as u32);
             outer::apply_sparse::launch(
-                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, least, shape,
+                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, summands, least, shape,
             );
         }
         Form::Dense(width) => {
             let cubes = cubes(elements.div_ceil(4).div_ceil(units as usize));
             let (sum, bits, elements) = (aggregate.weight_sum, code_bits(width), elements as u32);
             outer::apply_dense::launch(
-                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, terms, sum, bits,
+                &client, cubes, dim, own, bodies, factors, out, faults, elements, number, summands, sum, bits,
             );
         }
         Form::Plain => {}
