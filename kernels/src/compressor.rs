@@ -131,11 +131,6 @@ impl Compressor {
         Ok(())
     }
 
-    /// Forgets the pending contribution, as after an abandoned round: the residual is what it was before.
-    pub fn abandon(&mut self) {
-        self.spare = self.left.take().or_else(|| self.spare.take());
-    }
-
     /// The residual, for a restart; what is pending is no part of it. → [elements]
     ///
     /// # Errors
@@ -151,7 +146,7 @@ impl Compressor {
     pub fn load(&mut self, residual: Vec<f32>) -> Result<(), CompressorError> {
         self.check(residual.len())?;
         self.residual = self.residual.like(residual);
-        self.abandon();
+        self.spare = self.left.take().or_else(|| self.spare.take());
         Ok(())
     }
 

@@ -7,7 +7,7 @@ mod dense;
 mod outer;
 mod scan;
 mod sparse;
-pub mod subtract;
+mod subtract;
 
 pub use scan::dot_sum;
 

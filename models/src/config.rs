@@ -83,19 +83,9 @@ impl ModelConfig {
         self.parameters_checked().unwrap_or(usize::MAX)
     }
 
-    /// Parameters of the matrix products, by which compute is estimated: all but the embedding's lookup and the norms.
-    pub fn matmul_parameters(&self) -> usize {
-        let head = self.vocab_size * self.hidden_size;
-        self.num_hidden_layers * (self.attention_parameters() + 3 * self.intermediate_size * self.hidden_size) + head
-    }
-
     /// Width of the keys of all heads: `num_key_value_heads · head_dim`.
     pub fn key_value_size(&self) -> usize {
         self.num_key_value_heads * self.head_dim
-    }
-
-    fn attention_parameters(&self) -> usize {
-        2 * self.hidden_size * (self.hidden_size + self.key_value_size())
     }
 
     fn parameters_checked(&self) -> Option<usize> {

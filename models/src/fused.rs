@@ -79,19 +79,6 @@ impl FusedModel {
         })
     }
 
-    /// Takes at most `rows` tokens, but at least one sequence, through the model at once. Less needs less memory, and
-    /// changes results by rounding; the default is [`ROWS_MAX`].
-    #[must_use]
-    pub fn with_rows_max(mut self, rows: usize) -> Self {
-        self.rows_max = rows;
-        self
-    }
-
-    /// Tokens that go through the model at once, at most.
-    pub fn rows_max(&self) -> usize {
-        self.rows_max
-    }
-
     /// Lanes, that is threads, on which the exact result depends.
     pub fn lanes(&self) -> usize {
         self.pool.current_num_threads()

@@ -100,11 +100,6 @@ impl Trainer {
         &self.layout
     }
 
-    /// How this trainer steps.
-    pub fn options(&self) -> &TrainerOptions {
-        &self.options
-    }
-
     /// Replaces the parameters; the optimiser's state stays.
     ///
     /// # Errors
@@ -136,29 +131,6 @@ impl Trainer {
         match &self.engine {
             Engine::Host(_) => None,
             Engine::Accelerator(accelerator) => Some(accelerator.flat_tensor()),
-        }
-    }
-
-    /// Replaces the parameters by a tensor of the same device, such as the outer step's result.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::Length`].
-    pub fn set_flat_tensor(&mut self, flat: Tensor<1>) -> Result<(), ModelError> {
-        let [length] = flat.dims();
-        self.check_length("the parameter tensor", length)?;
-        match &mut self.engine {
-            Engine::Host(host) => host.set_parameters(&accelerator::read(flat, "cpu")?),
-            Engine::Accelerator(accelerator) => accelerator.set_flat_tensor(flat),
-        }
-        Ok(())
-    }
-
-    /// The live parameters on the CPU path; `None` on an accelerator.
-    pub fn host_parameters(&self) -> Option<&[f32]> {
-        match &self.engine {
-            Engine::Host(host) => Some(host.parameters()),
-            Engine::Accelerator(_) => None,
         }
     }
 

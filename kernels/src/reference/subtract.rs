@@ -10,8 +10,7 @@ use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, parts};
 const EXTRA_BITS: u32 = 3;
 
 /// The bits of `a − b` from the bits of two finite f32.
-#[must_use]
-pub fn subtract(a: u32, b: u32) -> u32 {
+fn subtract(a: u32, b: u32) -> u32 {
     let b = b ^ (1 << 31);
     // The larger magnitude first; its sign is the sum's.
     let (large, small) = if a & MAGNITUDE_MASK >= b & MAGNITUDE_MASK { (a, b) } else { (b, a) };
@@ -29,8 +28,7 @@ pub fn subtract(a: u32, b: u32) -> u32 {
 }
 
 /// The bits of `a − q·2^exponent`, negated `q` when `negative`, for q ≤ 2^18 and exponents that keep it a normal number.
-#[must_use]
-pub fn subtract_scaled(a: u32, q: u32, negative: bool, exponent: i32) -> u32 {
+pub(super) fn subtract_scaled(a: u32, q: u32, negative: bool, exponent: i32) -> u32 {
     if q == 0 {
         return a;
     }

@@ -47,7 +47,6 @@ fn a_residual_moves_between_host_and_device_by_its_saved_form() {
         assert_eq!(host.save().unwrap(), there.save().unwrap());
     }
     there.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap();
-    there.abandon();
     assert_eq!(host.save().unwrap(), there.save().unwrap());
 }
 

@@ -168,7 +168,8 @@ fn the_number_of_lanes_changes_only_rounding() {
 fn passes_add_up_to_the_whole_batch() {
     let case = case(config(4, 2, true), 5, 40);
     let (loss, gradient) = case.gradient(&mut case.model(2));
-    let mut model = case.model(2).with_rows_max(80);
+    let mut model = case.model(2);
+    model.rows_max = 80;
     let (parts_loss, parts) = case.gradient(&mut model);
     assert!((loss - parts_loss).abs() < 1e-6);
     assert!(gradient.iter().zip(&parts).all(|(a, b)| (a - b).abs() < 1e-5));

@@ -73,10 +73,6 @@ impl Accelerator {
         self.parameters.clone()
     }
 
-    pub(super) fn set_flat_tensor(&mut self, flat: Tensor<1>) {
-        self.parameters = flat.without_autodiff();
-    }
-
     pub(super) fn set_parameters(&mut self, flat: &[f32]) {
         self.parameters = upload(flat, &self.device);
     }
