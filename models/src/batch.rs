@@ -1,7 +1,5 @@
 //! What one gradient is computed on: rows of tokens.
 
-use crate::error::ModelError;
-
 /// Sequences of equal length, row after row; each row carries one token more than it predicts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -13,13 +11,48 @@ pub struct Batch {
     pub length: usize,
 }
 
+/// Why a batch is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// A batch whose token count is not `sequences · (length + 1)`.
+    #[error("a batch of {sequences} sequences of {length} tokens holds {found} tokens instead of {expected}")]
+    Shape {
+        /// Sequences in the batch.
+        sequences: usize,
+        /// Predicted tokens per sequence.
+        length: usize,
+        /// Tokens found.
+        found: usize,
+        /// Tokens expected.
+        expected: usize,
+    },
+    /// A sequence longer than the model's context.
+    #[error("a sequence of {length} tokens exceeds the model's context of {context}")]
+    TooLong {
+        /// Tokens in the sequence.
+        length: usize,
+        /// The model's context.
+        context: usize,
+    },
+    /// A token that the vocabulary does not have.
+    #[error("token {token} at position {position} is outside the vocabulary of {vocabulary}")]
+    TokenOutOfRange {
+        /// The token.
+        token: u32,
+        /// Where it stands.
+        position: usize,
+        /// The vocabulary's size.
+        vocabulary: usize,
+    },
+}
+
 impl Batch {
     /// A batch from its rows, checked.
     ///
     /// # Errors
     ///
-    /// [`ModelError::BatchShape`] when the token count is not `sequences · (length + 1)` or either is zero.
-    pub fn new(tokens: Vec<u32>, sequences: usize, length: usize) -> Result<Self, ModelError> {
+    /// [`BatchError::Shape`] when the token count is not `sequences · (length + 1)` or either is zero.
+    pub fn new(tokens: Vec<u32>, sequences: usize, length: usize) -> Result<Self, BatchError> {
         let batch = Self { tokens, sequences, length };
         batch.check_shape()?;
         Ok(batch)
@@ -44,34 +77,29 @@ impl Batch {
     ///
     /// # Errors
     ///
-    /// [`ModelError::BatchShape`], [`ModelError::TooLong`] or [`ModelError::TokenOutOfRange`].
-    pub fn check(&self, vocabulary: usize, context: usize) -> Result<(), ModelError> {
+    /// [`BatchError::Shape`], [`BatchError::TooLong`] or [`BatchError::TokenOutOfRange`].
+    pub fn check(&self, vocabulary: usize, context: usize) -> Result<(), BatchError> {
         self.check_shape()?;
         if self.length > context {
-            return Err(ModelError::TooLong { length: self.length, context });
+            return Err(BatchError::TooLong { length: self.length, context });
         }
         check_tokens(&self.tokens, vocabulary)
     }
 
-    fn check_shape(&self) -> Result<(), ModelError> {
+    fn check_shape(&self) -> Result<(), BatchError> {
         let expected = self.length.checked_add(1).and_then(|row| row.checked_mul(self.sequences)).unwrap_or(usize::MAX);
         if self.tokens.len() == expected && self.sequences > 0 && self.length > 0 {
             return Ok(());
         }
-        Err(ModelError::BatchShape {
-            sequences: self.sequences,
-            length: self.length,
-            found: self.tokens.len(),
-            expected,
-        })
+        Err(BatchError::Shape { sequences: self.sequences, length: self.length, found: self.tokens.len(), expected })
     }
 }
 
 /// Refuses the first token that the vocabulary does not have.
-pub(crate) fn check_tokens(tokens: &[u32], vocabulary: usize) -> Result<(), ModelError> {
+pub(crate) fn check_tokens(tokens: &[u32], vocabulary: usize) -> Result<(), BatchError> {
     match tokens.iter().position(|&token| token as usize >= vocabulary) {
         None => Ok(()),
-        Some(position) => Err(ModelError::TokenOutOfRange { token: tokens[position], position, vocabulary }),
+        Some(position) => Err(BatchError::TokenOutOfRange { token: tokens[position], position, vocabulary }),
     }
 }
 

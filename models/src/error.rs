@@ -2,6 +2,7 @@
 //!
 //! Every message holds the offending value. Nothing here is a panic: a user's file, job or machine can cause each one.
 
+use crate::batch::BatchError;
 use crate::config::ConfigError;
 use crate::data::DataError;
 use crate::device::DeviceError;
@@ -18,6 +19,9 @@ pub enum ModelError {
     /// The text or the tokens do not serve.
     #[error(transparent)]
     Data(#[from] DataError),
+    /// A batch is not its shape or not for this model.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
     /// No usable device.
     #[error(transparent)]
     Device(#[from] DeviceError),
@@ -39,36 +43,6 @@ pub enum ModelError {
         found: usize,
         /// Values that the layout has.
         expected: usize,
-    },
-    /// A batch whose token count is not `sequences · (length + 1)`.
-    #[error("a batch of {sequences} sequences of {length} tokens holds {found} tokens instead of {expected}")]
-    BatchShape {
-        /// Sequences in the batch.
-        sequences: usize,
-        /// Predicted tokens per sequence.
-        length: usize,
-        /// Tokens found.
-        found: usize,
-        /// Tokens expected.
-        expected: usize,
-    },
-    /// A sequence longer than the model's context.
-    #[error("a sequence of {length} tokens exceeds the model's context of {context}")]
-    TooLong {
-        /// Tokens in the sequence.
-        length: usize,
-        /// The model's context.
-        context: usize,
-    },
-    /// A token that the vocabulary does not have.
-    #[error("token {token} at position {position} is outside the vocabulary of {vocabulary}")]
-    TokenOutOfRange {
-        /// The token.
-        token: u32,
-        /// Where it stands.
-        position: usize,
-        /// The vocabulary's size.
-        vocabulary: usize,
     },
     /// The loss or the gradient is not finite.
     #[error("the {what} is not finite at optimiser step {step}; lower the learning rate or check the data")]

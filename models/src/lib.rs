@@ -34,7 +34,7 @@ pub mod schedule;
 pub mod tokenizer;
 pub mod trainer;
 
-pub use batch::Batch;
+pub use batch::{Batch, BatchError};
 pub use bench::{AdamWBench, TrainBench, bench_train};
 pub use config::{ConfigError, ModelConfig};
 pub use data::DataError;

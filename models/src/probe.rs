@@ -63,5 +63,5 @@ pub(crate) fn random_batch(
     let stream = Stream::new(DOMAIN, number, "");
     let count = (sequences * (length + 1)) as u64;
     let tokens = (0..count).map(|index| (stream.bits(index) % config.vocab_size as u64) as u32).collect();
-    Batch::new(tokens, sequences, length)
+    Ok(Batch::new(tokens, sequences, length)?)
 }

@@ -6,7 +6,7 @@
 
 use burn::Tensor;
 
-use crate::batch::{Batch, check_tokens};
+use crate::batch::{Batch, BatchError, check_tokens};
 use crate::config::ModelConfig;
 use crate::device::ComputeDevice;
 use crate::error::ModelError;
@@ -212,7 +212,7 @@ impl Trainer {
     ///
     /// # Errors
     ///
-    /// [`ModelError::Length`], [`ModelError::TooLong`], [`ModelError::TokenOutOfRange`], [`ModelError::DeviceFailed`].
+    /// [`ModelError::Length`], [`ModelError::Batch`], [`ModelError::DeviceFailed`].
     pub fn logits(&mut self, flat: &[f32], tokens: &[u32]) -> Result<Vec<f32>, ModelError> {
         self.check_length("the parameter vector", flat.len())?;
         self.check_sequence(tokens)?;
@@ -244,18 +244,18 @@ impl Trainer {
     }
 
     fn check_batch(&self, batch: &Batch) -> Result<(), ModelError> {
-        batch.check(self.config.vocab_size, self.config.max_position_embeddings)
+        Ok(batch.check(self.config.vocab_size, self.config.max_position_embeddings)?)
     }
 
     fn check_sequence(&self, tokens: &[u32]) -> Result<(), ModelError> {
         let (length, context) = (tokens.len(), self.config.max_position_embeddings);
         if length == 0 {
-            return Err(ModelError::BatchShape { sequences: 1, length, found: 0, expected: 1 });
+            return Err(BatchError::Shape { sequences: 1, length, found: 0, expected: 1 }.into());
         }
         if length > context {
-            return Err(ModelError::TooLong { length, context });
+            return Err(BatchError::TooLong { length, context }.into());
         }
-        check_tokens(tokens, self.config.vocab_size)
+        Ok(check_tokens(tokens, self.config.vocab_size)?)
     }
 }
 

@@ -10,7 +10,7 @@ fn rows_are_cut_at_sequence_boundaries() {
 
 #[test]
 fn refuses_a_wrong_token_count() {
-    assert!(matches!(Batch::new(vec![0; 11], 3, 3), Err(ModelError::BatchShape { expected: 12, .. })));
+    assert!(matches!(Batch::new(vec![0; 11], 3, 3), Err(BatchError::Shape { expected: 12, .. })));
     assert!(Batch::new(Vec::new(), 0, 3).is_err());
     assert!(Batch::new(vec![0; 4], usize::MAX, usize::MAX).is_err());
 }
@@ -19,6 +19,6 @@ fn refuses_a_wrong_token_count() {
 fn refuses_tokens_and_lengths_that_the_model_lacks() {
     let batch = Batch::new(vec![0, 1, 2, 9], 1, 3).unwrap();
     assert!(batch.check(10, 3).is_ok());
-    assert!(matches!(batch.check(9, 3), Err(ModelError::TokenOutOfRange { token: 9, position: 3, .. })));
-    assert!(matches!(batch.check(10, 2), Err(ModelError::TooLong { length: 3, context: 2 })));
+    assert!(matches!(batch.check(9, 3), Err(BatchError::TokenOutOfRange { token: 9, position: 3, .. })));
+    assert!(matches!(batch.check(10, 2), Err(BatchError::TooLong { length: 3, context: 2 })));
 }

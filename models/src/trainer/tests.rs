@@ -173,10 +173,13 @@ fn what_does_not_fit_is_refused() {
         bad.tokens[7] = 32;
         assert!(matches!(
             trainer.inner_step(&bad, 0.1),
-            Err(ModelError::TokenOutOfRange { token: 32, position: 7, .. })
+            Err(ModelError::Batch(BatchError::TokenOutOfRange { token: 32, position: 7, .. }))
         ));
         let long = random_batch(&config(), 1, 97, 0).unwrap();
-        assert!(matches!(trainer.gradient(&long), Err(ModelError::TooLong { length: 97, context: 96 })));
+        assert!(matches!(
+            trainer.gradient(&long),
+            Err(ModelError::Batch(BatchError::TooLong { length: 97, context: 96 }))
+        ));
         let flat = initialize(&config(), 1);
         assert!(trainer.logits(&flat, &[]).is_err());
         assert!(trainer.next_logits(&flat, &[0; 97]).is_err());
