@@ -1,7 +1,7 @@
 //! How fast this machine runs the kernels on the host, beside its own copy in the same process.
 //!
-//! Invariants: nothing is timed whose result was not compared with [`crate::reference`] first; the vectors are slices of
-//! more memory than caches hold, taken in turn; a row's copy is the fastest of three, of vectors of the same length.
+//! Invariants: nothing is timed whose result was not compared with [`crate::reference`] first; the vectors are slices
+//! of more memory than caches hold, taken in turn; a row's copy is the fastest of three, of vectors of the same length.
 
 mod arena;
 mod cases;
@@ -58,12 +58,7 @@ pub enum BenchError {
     Nothing,
     /// A kernel's result is not the reference's.
     #[error("{kernel} of {codec} differs from the reference: it is wrong, and was not timed")]
-    Wrong {
-        /// The kernel.
-        kernel: &'static str,
-        /// The codec.
-        codec: Codec,
-    },
+    Wrong { kernel: &'static str, codec: Codec },
 }
 
 /// Times every kernel on vectors of every length and hands over each row as it is done. `more` gives kernels that live

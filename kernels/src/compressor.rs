@@ -1,11 +1,11 @@
 //! A worker's residual: what it has learned and not yet said, on the host or on a device.
 //!
 //! Invariants:
-//! - [`Compressor::encode`] never changes the residual. What a body leaves over is written beside it in the same pass and
-//!   waits for the verdict; only [`Compressor::verdict`] turns it into the next residual.
-//! - A contribution that is accepted leaves e − v, with nothing more to compute; one that is left out of a committed round
-//!   goes back into the residual ([`restore`](crate::restore)); after an abandoned round the residual is what it was,
-//!   since the same work is done again.
+//! - [`Compressor::encode`] never changes the residual. What a body leaves over is written beside it in the same pass
+//!   and waits for the verdict; only [`Compressor::verdict`] turns it into the next residual.
+//! - A contribution that is accepted leaves e − v, with nothing more to compute; one that is left out of a committed
+//!   round goes back into the residual ([`restore`](crate::restore)); after an abandoned round the residual is what it
+//!   was, since the same work is done again.
 //! - A residual stays where it was made; vectors that come from elsewhere are brought to it.
 
 mod place;
@@ -25,21 +25,13 @@ pub enum CompressorError {
     Decode(#[from] DecodeError),
     /// A vector of another length than the residual.
     #[error("a vector of {found} elements, where the residual has {expected}")]
-    WrongElements {
-        /// Elements of the residual.
-        expected: usize,
-        /// Elements of the vector.
-        found: usize,
-    },
+    WrongElements { expected: usize, found: usize },
     /// There is nothing that a verdict could be on.
     #[error("no contribution awaits its verdict")]
     NothingPending,
     /// The device failed.
     #[error("device: {reason}")]
-    Device {
-        /// What it said.
-        reason: String,
-    },
+    Device { reason: String },
 }
 
 /// The residual of one worker.
@@ -74,8 +66,8 @@ impl Compressor {
         Self { elements, beta, rounding: Rounding::Nearest, residual, left: None, spare: None }
     }
 
-    /// How the quotients of dense codecs are rounded from now on; to nearest unless told otherwise, since error feedback
-    /// says later what rounding keeps back.
+    /// How the quotients of dense codecs are rounded from now on; to nearest unless told otherwise, since error
+    /// feedback says later what rounding keeps back.
     pub fn round(&mut self, rounding: Rounding) {
         self.rounding = rounding;
     }

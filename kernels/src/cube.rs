@@ -1,11 +1,11 @@
 //! The same arithmetic on burn's tensors, on whatever device they live, with no copy of the state to the host.
 //!
 //! Invariants:
-//! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits and
-//!   compute in 32-bit integers, and the one float operation of the outer step is emulated. Only what a
+//! - Bodies and states equal those of [`crate::reference`] bit for bit on every runtime: the kernels see f32 as bits
+//!   and compute in 32-bit integers, and the one float operation of the outer step is emulated. Only what a
 //!   residual becomes, local state on which no one has to agree, is left to the device's floats.
-//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word of
-//!   an outer step.
+//! - What crosses to the host is what the network needs: bodies with a status word a chunk or half of one, and one word
+//!   of an outer step.
 //! - Tensors on burn's CPU backend take the host path. Tensors must not be tracked by autodiff.
 
 pub mod bench;
@@ -101,8 +101,8 @@ pub fn subtract(codec: Codec, body: &[u8], residual: Tensor<1>) -> Result<Tensor
 
 /// e' = left + v: undoes the taking off of [`compress()`] for a body that was not accepted. [elements] → [elements]
 ///
-/// One IEEE-754 addition an element that the body lists, the same on every device; where nothing was rounded, e' is what
-/// it was.
+/// One IEEE-754 addition an element that the body lists, the same on every device; where nothing was rounded, e' is
+/// what it was.
 ///
 /// # Errors
 /// As [`subtract`].

@@ -1,8 +1,9 @@
 //! The quick path on the host: chunks over all cores, loops over all lanes of a vector unit.
 //!
 //! Bodies are made and read in `body`, a residual is compressed in `residual`; the aggregate is planned in `aggregate`,
-//! summed a chunk at a time in `sums` and taken off the state in `outer`; scoring reads `scan`, whose products are those of
-//! `products`. Below them lie one chunk (`chunk`), 64 elements (`words`) and one number (`magnitude`, `rounding`, `scalar`).
+//! summed a chunk at a time in `sums` and taken off the state in `outer`; scoring reads `scan`, whose products are
+//! those of `products`. Below them lie one chunk (`chunk`), 64 elements (`words`) and one number (`magnitude`,
+//! `rounding`, `scalar`).
 //!
 //! Invariant: the results are those of [`crate::reference`], bit for bit, whatever the threads and the vector units.
 

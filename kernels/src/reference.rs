@@ -1,7 +1,7 @@
 //! The scalar truth: the format and its arithmetic in plain 32-bit integers, one element after the other.
 //!
-//! Invariants: no float operation at all (an f32 is its bits), no thread, no table, nothing that depends on a device. The
-//! quick host path and the kernels of `cube` are written for speed and must equal this, bit for bit.
+//! Invariants: no float operation at all (an f32 is its bits), no thread, no table, nothing that depends on a device.
+//! The quick host path and the kernels of `cube` are written for speed and must equal this, bit for bit.
 
 mod dense;
 mod outer;

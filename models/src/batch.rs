@@ -5,7 +5,6 @@
 pub struct Batch {
     /// `sequences` rows of `length + 1` tokens.
     pub tokens: Vec<u32>,
-    /// Number of rows.
     pub sequences: usize,
     /// Predicted tokens per row.
     pub length: usize,
@@ -21,9 +20,7 @@ pub enum BatchError {
         sequences: usize,
         /// Predicted tokens per sequence.
         length: usize,
-        /// Tokens found.
         found: usize,
-        /// Tokens expected.
         expected: usize,
     },
     /// A sequence longer than the model's context.
@@ -37,9 +34,7 @@ pub enum BatchError {
     /// A token that the vocabulary does not have.
     #[error("token {token} at position {position} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange {
-        /// The token.
         token: u32,
-        /// Where it stands.
         position: usize,
         /// The vocabulary's size.
         vocabulary: usize,

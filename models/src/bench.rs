@@ -89,7 +89,8 @@ pub struct AdamWBench {
 }
 
 impl AdamWBench {
-    /// Bytes that a step moves for an element: parameter, gradient and two means are read, all but the gradient written.
+    /// Bytes that a step moves for an element: parameter, gradient and two means are read, all but the gradient
+    /// written.
     pub const BYTES_PER_ELEMENT: usize = 28;
 
     /// So many states for one matrix of so many elements.

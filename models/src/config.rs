@@ -150,9 +150,7 @@ pub enum ConfigError {
     /// A dimension is zero or absurd.
     #[error("{field} is {value}; it must lie between 1 and {maximum}")]
     OutOfRange {
-        /// The field's name.
         field: &'static str,
-        /// Its value.
         value: usize,
         /// The largest value allowed.
         maximum: usize,
@@ -162,39 +160,25 @@ pub enum ConfigError {
     Heads {
         /// Query heads.
         heads: usize,
-        /// Key-value heads.
         key_value_heads: usize,
     },
     /// The heads do not fill the hidden size.
     #[error("head_dim {head_dim} times num_attention_heads {heads} is not hidden_size {hidden}")]
     HeadDim {
-        /// Width of a head.
         head_dim: usize,
         /// Query heads.
         heads: usize,
-        /// Hidden size.
         hidden: usize,
     },
     /// Rotary embedding rotates halves.
     #[error("head_dim {head_dim} is odd; rotary embedding needs two equal halves")]
-    OddHeadDim {
-        /// Width of a head.
-        head_dim: usize,
-    },
+    OddHeadDim { head_dim: usize },
     /// A number that must be finite and above zero is not.
     #[error("{field} is {value}; it must be finite and above zero")]
-    NotPositive {
-        /// The field's name.
-        field: &'static str,
-        /// Its value.
-        value: f32,
-    },
+    NotPositive { field: &'static str, value: f32 },
     /// The flat vector would be too long.
     #[error("the model has more than {maximum} parameters")]
-    TooManyParameters {
-        /// The most allowed.
-        maximum: usize,
-    },
+    TooManyParameters { maximum: usize },
 }
 
 #[cfg(test)]

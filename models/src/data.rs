@@ -33,7 +33,6 @@ pub enum DataError {
     Unreadable {
         /// The path as it was given.
         path: PathBuf,
-        /// Why.
         source: std::io::Error,
     },
     /// Nothing to train on in all that was named.
@@ -54,24 +53,20 @@ pub enum DataError {
         path.display()
     )]
     NoTextLines {
-        /// The file.
         path: PathBuf,
         /// Lines that are not blank.
         lines: usize,
     },
     /// Not enough text for training and evaluation.
     #[error(
-        "the text has {tokens} tokens; sequences of {length} need at least {needed} ({sequences} sequences for training \
-         and evaluation); add text or choose shorter sequences"
+        "the text has {tokens} tokens; sequences of {length} need at least {needed} ({sequences} sequences for \
+         training and evaluation); add text or choose shorter sequences"
     )]
     TooShort {
-        /// Tokens found.
         tokens: usize,
-        /// Tokens needed.
         needed: usize,
         /// Predicted tokens per sequence.
         length: usize,
-        /// Sequences needed.
         sequences: usize,
     },
     /// A window that does not exist.
@@ -93,7 +88,6 @@ pub enum DataError {
     /// A token that the vocabulary does not have.
     #[error("token {token} is outside the vocabulary of {vocabulary}")]
     TokenOutOfRange {
-        /// The token.
         token: u32,
         /// The vocabulary's size.
         vocabulary: usize,

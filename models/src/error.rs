@@ -37,9 +37,7 @@ pub enum ModelError {
     /// A flat vector of the wrong length.
     #[error("{what} holds {found} values, the layout has {expected}")]
     Length {
-        /// Which vector.
         what: &'static str,
-        /// Values found.
         found: usize,
         /// Values that the layout has.
         expected: usize,
@@ -58,19 +56,12 @@ pub enum ModelError {
          choose a smaller preset, a shorter sequence or a smaller micro-batch"
     )]
     OutOfMemory {
-        /// Bytes needed.
         needed_bytes: u64,
-        /// Bytes available.
         available_bytes: u64,
         /// How the need adds up.
         arithmetic: String,
     },
     /// The device failed while it computed.
     #[error("the device {device} failed: {message}")]
-    DeviceFailed {
-        /// Which device.
-        device: String,
-        /// What it said.
-        message: String,
-    },
+    DeviceFailed { device: String, message: String },
 }

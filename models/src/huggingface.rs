@@ -43,116 +43,58 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 pub enum CheckpointError {
     /// A file cannot be read.
     #[error("{} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// A file cannot be written.
     #[error("{} cannot be written: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
     /// A file is not JSON, or its content has the wrong form.
     #[error("{} is damaged: {message}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        message: String,
-    },
+    Damaged { path: PathBuf, message: String },
     /// A configuration that means something else than this crate computes.
     #[error("{}: {key} = {value} is not supported; {supported}", path.display())]
     Unsupported {
-        /// The file.
         path: PathBuf,
-        /// The key.
         key: &'static str,
-        /// Its value.
         value: String,
         /// What would be.
         supported: &'static str,
     },
     /// A configuration without a number that it needs.
     #[error("{}: {key} is missing or no number", path.display())]
-    MissingKey {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: &'static str,
-    },
+    MissingKey { path: PathBuf, key: &'static str },
     /// Numbers that make no model.
     #[error("{}: {source}", path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong.
-        source: ConfigError,
-    },
+    Config { path: PathBuf, source: ConfigError },
     /// No weights beside the configuration.
     #[error("{} has neither {WEIGHTS_FILE} nor {INDEX_FILE}", path.display())]
-    NoWeights {
-        /// The directory.
-        path: PathBuf,
-    },
+    NoWeights { path: PathBuf },
     /// A tensor of the model is in no file.
     #[error("{} lacks the tensor {name}", path.display())]
     MissingTensor {
         /// The directory or file.
         path: PathBuf,
-        /// The tensor.
         name: String,
     },
     /// A tensor that the model does not have.
     #[error("{} holds the tensor {name}, which this model does not have", path.display())]
-    UnexpectedTensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-    },
+    UnexpectedTensor { path: PathBuf, name: String },
     /// A tensor twice.
     #[error("{} holds the tensor {name} a second time", path.display())]
-    RepeatedTensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-    },
+    RepeatedTensor { path: PathBuf, name: String },
     /// A tensor of another shape.
     #[error("{}: the tensor {name} has shape {found:?} instead of {expected:?}", path.display())]
-    Shape {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        name: String,
-        /// Its shape.
-        found: Vec<usize>,
-        /// The model's.
-        expected: Vec<usize>,
-    },
+    Shape { path: PathBuf, name: String, found: Vec<usize>, expected: Vec<usize> },
     /// A tensor of numbers that are not read.
     #[error("{}: the tensor {name} is {found}; f32, bf16 and f16 are read", path.display())]
     Numbers {
-        /// The file.
         path: PathBuf,
-        /// The tensor.
         name: String,
         /// Its numbers' type.
         found: String,
     },
     /// The flat vector is not this model's.
     #[error("the parameter vector holds {found} values, the model has {expected}")]
-    Length {
-        /// Values found.
-        found: usize,
-        /// Values expected.
-        expected: usize,
-    },
+    Length { found: usize, expected: usize },
     /// The tokenizer's files.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),

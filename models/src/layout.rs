@@ -2,7 +2,8 @@
 //!
 //! The order is that of the checkpoint (Hugging Face names and row-major `[out, in]` shapes), without gaps. Two facts
 //! follow that the fused operations rely on: the query, key and value matrices of a layer are adjacent and so form one
-//! `[(heads + 2 · key-value heads) · head_dim, hidden]` matrix, and so do gate and up as one `[2 · intermediate, hidden]`.
+//! `[(heads + 2 · key-value heads) · head_dim, hidden]` matrix, and so do gate and up as one `[2 · intermediate,
+//! hidden]`.
 
 use std::ops::Range;
 

@@ -34,7 +34,8 @@ impl fmt::Display for MemoryEstimate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{VECTORS} vectors × {} parameters × 4 bytes = {}, and {} of activations for a micro-batch of {} × {} tokens: {} in all",
+            "{VECTORS} vectors × {} parameters × 4 bytes = {}, and {} of activations for a micro-batch of {} × {} \
+             tokens: {} in all",
             self.parameters,
             megabytes(self.vector_bytes),
             megabytes(self.activation_bytes),

@@ -127,7 +127,8 @@ impl PlainModel {
         let q = rotary.rotate(qkv.clone().narrow(1, 0, heads)).reshape([b, groups, shared * s, width]);
         let k = rotary.rotate(qkv.clone().narrow(1, heads, groups)); // [b, groups, s, width]
         let v = qkv.narrow(1, heads + groups, groups);
-        let scores = self.matmul(q.mul_scalar((width as f32).powf(-0.5)), k.swap_dims(2, 3)); // [b, groups, shared·s, s]
+        let q = q.mul_scalar((width as f32).powf(-0.5));
+        let scores = self.matmul(q, k.swap_dims(2, 3)); // [b, groups, shared·s, s]
         let scores = scores.reshape([b, groups, shared, s, s]) + mask.clone();
         let weights = softmax(scores, 4).reshape([b, groups, shared * s, s]);
         let mixed = self.matmul(weights, v).reshape([b, heads, s, width]).swap_dims(1, 2).reshape([b, s, d]);

@@ -22,7 +22,6 @@ pub const END_OF_TEXT_TEXT: &str = "<|endoftext|>";
 /// Tokens of the byte form: 256 bytes and [`END_OF_TEXT`].
 const BYTE_TOKENS: usize = 257;
 
-/// A tokenizer.
 #[derive(Clone, Debug)]
 pub enum Tokenizer {
     /// Token = byte.
@@ -124,28 +123,13 @@ impl Tokenizer {
 pub enum TokenizerError {
     /// A file cannot be read.
     #[error("tokenizer file {} cannot be read: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Read { path: PathBuf, source: std::io::Error },
     /// A file cannot be written.
     #[error("tokenizer file {} cannot be written: {source}", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    Write { path: PathBuf, source: std::io::Error },
     /// A file holds no tokenizer.
     #[error("{} is not a tokenizer: {message}", path.display())]
-    Invalid {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
+    Invalid { path: PathBuf, message: String },
     /// Text that the tokenizer cannot express.
     #[error("the tokenizer cannot encode the text: {0}")]
     Encode(String),

@@ -1,7 +1,8 @@
 //! One body, several instruction sets: loops are compiled for each of them and chosen at run time.
 //!
 //! [`vectorised!`] compiles a function for AVX-512, for AVX2 and for what every processor of the target has. Within its
-//! body the constant `LEVEL` says for which, so that a helper may take another way where there is an instruction for it.
+//! body the constant `LEVEL` says for which, so that a helper may take another way where there is an instruction for
+//! it.
 //!
 //! Invariants:
 //! - A process computes on one [`Level`], found at the first question and never above what its processor has;
@@ -49,7 +50,8 @@ pub fn level() -> Level {
     *LEVEL.get_or_init(|| kept_below(&std::env::var("KERNELS_SIMD").unwrap_or_default(), detected()))
 }
 
-/// The level of that name where the processor has it; what the processor has where it does not or there is no such level.
+/// The level of that name where the processor has it; what the processor has where it does not or there is no such
+/// level.
 fn kept_below(name: &str, detected: Level) -> Level {
     let wanted = Level::ALL.into_iter().find(|level| level.name() == name);
     wanted.map_or(detected, |wanted| wanted.min(detected))

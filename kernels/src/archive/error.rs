@@ -12,7 +12,6 @@ pub enum ArchiveError {
     TooShort {
         /// Bytes of the archive's own header and the payload's.
         expected: usize,
-        /// Bytes that came.
         found: usize,
     },
     /// It does not begin as an archive does.
@@ -48,26 +47,16 @@ pub enum ArchiveError {
     },
     /// The coded bytes are no whole number of 32-bit words.
     #[error("{found} coded bytes are no whole number of words")]
-    PartialWord {
-        /// Coded bytes.
-        found: usize,
-    },
+    PartialWord { found: usize },
     /// The words end before the chunks do.
     #[error("chunk {chunk}: the coded words end too early")]
-    Truncated {
-        /// The chunk that was being read.
-        chunk: usize,
-    },
+    Truncated { chunk: usize },
     /// The words name a point that no symbol owns.
     #[error("chunk {chunk}: the coded words lie outside the coder's range")]
-    OutsideRange {
-        /// The chunk that was being read.
-        chunk: usize,
-    },
+    OutsideRange { chunk: usize },
     /// More high entries than entries.
     #[error("chunk {chunk}: {found} high entries of {limit}")]
     TooManyHigh {
-        /// The chunk.
         chunk: usize,
         /// What was read.
         found: usize,
@@ -82,7 +71,6 @@ pub enum ArchiveError {
     TrailingBytes {
         /// Bytes of the body's archive.
         expected: usize,
-        /// Bytes that came.
         found: usize,
     },
     /// Other bytes than those that the body is archived as.

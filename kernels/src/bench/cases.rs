@@ -11,7 +11,8 @@ use crate::host::chunk::topk::Shape;
 use crate::host::{self, Clipped, OuterStep, Rounding, Summand};
 use crate::reference;
 
-/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
+/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for
+/// all.
 const CHECKED_ELEMENTS: usize = 1 << 16;
 
 /// The whole range of weights and clips is tested elsewhere; here they are typical.

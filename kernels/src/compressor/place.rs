@@ -10,9 +10,7 @@ use crate::host::{self, Rounding};
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "cube", allow(clippy::large_enum_variant, reason = "two of them in a process"))]
 pub(super) enum Place {
-    /// In memory.
     Host(Vec<f32>),
-    /// On a burn device.
     #[cfg(feature = "cube")]
     Device(burn::tensor::Tensor<1>),
 }

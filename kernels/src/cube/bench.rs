@@ -1,8 +1,8 @@
 //! How fast a device runs the kernels, beside its own copy in the same process.
 //!
-//! Invariants: nothing is timed whose result was not compared with [`crate::reference`] first; vectors and bodies lie on the
-//! device before the clock starts and results stay there, so a row is the kernel alone with its launch; the clock stops
-//! when the device says that it is done. Vectors are taken in turn, so that no cache holds the next one.
+//! Invariants: nothing is timed whose result was not compared with [`crate::reference`] first; vectors and bodies lie
+//! on the device before the clock starts and results stay there, so a row is the kernel alone with its launch; the
+//! clock stops when the device says that it is done. Vectors are taken in turn, so that no cache holds the next one.
 
 use std::time::Instant;
 
@@ -17,7 +17,8 @@ use crate::format::Codec;
 use crate::host::{self, CLIP_MAX, Clipped, OuterStep, Rounding, Summand, WEIGHT_MAX};
 use crate::reference;
 
-/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for all.
+/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for
+/// all.
 const CHECKED_ELEMENTS: usize = 1 << 16;
 /// Vectors of a kind at most: more than any cache holds at the lengths where that matters.
 const VECTORS_MAX: usize = 8;

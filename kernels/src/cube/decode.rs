@@ -1,7 +1,7 @@
 //! Reading bodies on a device.
 //!
-//! Invariants: bodies were validated on the host. No entry is searched for: a unit takes a position of the high field, and
-//! where a one is, the ones before it, counted word by word once for the whole cube, say which entry it is.
+//! Invariants: bodies were validated on the host. No entry is searched for: a unit takes a position of the high field,
+//! and where a one is, the ones before it, counted word by word once for the whole cube, say which entry it is.
 
 use cubecl::prelude::*;
 
@@ -118,8 +118,8 @@ pub(super) fn dense_factor(scale: u32, factor: u32, top: u32, #[comptime] code_b
 /// Counts the ones before each word of the high fields of up to [`TILE`] bodies, and writes V of L and H of each.
 ///
 /// # Shapes
-/// `bodies` [summands · stride], of which the chunk's words begin at `at`; `factors` [summands · 2]: weight, α·clip; `starts`
-/// [TILE · k / 16]; `fixed` [TILE · 2].
+/// `bodies` [summands · stride], of which the chunk's words begin at `at`; `factors` [summands · 2]: weight, α·clip;
+/// `starts` [TILE · k / 16]; `fixed` [TILE · 2].
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "a kernel's helpers share its state")]
 pub(super) fn prepare(

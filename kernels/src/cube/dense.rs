@@ -1,12 +1,13 @@
 //! Compressing dense blocks on a device: one cube half a chunk, one pass over memory.
 //!
-//! Bytes of global memory an element: fused, 12 are read and 4 written (half of both for bf16) beside the body's 1 or ½; 4
-//! are read by a plain encoding. Neighbouring units read neighbouring words; then shared memory, 65 words a block so that
-//! no two units of a plane meet in a bank, gives each unit a quarter of a block: eight elements and the eight that lie 32
-//! further on, which is what shares the two words of a draw of random bits. Three barriers; below 9 KiB of shared memory.
+//! Bytes of global memory an element: fused, 12 are read and 4 written (half of both for bf16) beside the body's 1 or
+//! ½; 4 are read by a plain encoding. Neighbouring units read neighbouring words; then shared memory, 65 words a block
+//! so that no two units of a plane meet in a bank, gives each unit a quarter of a block: eight elements and the eight
+//! that lie 32 further on, which is what shares the two words of a draw of random bits. Three barriers; below 9 KiB of
+//! shared memory.
 //!
-//! Weighed and left: a unit for a whole block, whose reads lie 256 bytes apart; a unit for four neighbours, which draws every
-//! random word twice and has half a word of `dense-int4` to write.
+//! Weighed and left: a unit for a whole block, whose reads lie 256 bytes apart; a unit for four neighbours, which draws
+//! every random word twice and has half a word of `dense-int4` to write.
 
 use cubecl::prelude::*;
 
@@ -62,8 +63,8 @@ impl Dense {
 ///
 /// # Shapes
 /// `values`, `base`, `local`, `left` [elements] as bits, bf16 two a word; the last three are not looked at by a plain
-/// encoding. `words` [chunks · (32 + code words) + 2 · chunks]: the body, then the status words. `key_low` and `key_high` are
-/// the seed of the random stream.
+/// encoding. `words` [chunks · (32 + code words) + 2 · chunks]: the body, then the status words. `key_low` and
+/// `key_high` are the seed of the random stream.
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "a kernel's arguments are its buffers")]
 pub(super) fn compress_dense(

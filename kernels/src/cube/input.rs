@@ -1,7 +1,9 @@
-//! What a compressing kernel reads: the bits of a vector, or the worker's update of its residual, made while it is read.
+//! What a compressing kernel reads: the bits of a vector, or the worker's update of its residual, made while it is
+//! read.
 //!
-//! Invariants: neighbouring units read neighbouring words, and every word once; a NaN or an infinity in any of the inputs is
-//! found by its bits, whatever the device's floats make of it. Vectors of bf16 are bound as words, two values a word.
+//! Invariants: neighbouring units read neighbouring words, and every word once; a NaN or an infinity in any of the
+//! inputs is found by its bits, whatever the device's floats make of it. Vectors of bf16 are bound as words, two values
+//! a word.
 
 use cubecl::prelude::*;
 

@@ -1,7 +1,7 @@
 //! The kernels on burn's tensors: shapes of their outputs and the launches.
 //!
-//! Invariants: an f32 tensor is bound as its bits, so no value changes on its way into a kernel; at most 65,535 cubes lie along an axis;
-//! the units of a cube are what the device allows, at most [`UNITS_MAX`].
+//! Invariants: an f32 tensor is bound as its bits, so no value changes on its way into a kernel; at most 65,535 cubes
+//! lie along an axis; the units of a cube are what the device allows, at most [`UNITS_MAX`].
 
 mod compress;
 mod outer;
@@ -21,8 +21,8 @@ pub(super) use scan::{Scan, scan, scan_span};
 /// Units of a cube at most, what WebGPU guarantees.
 const UNITS_MAX: u32 = 256;
 
-/// What kernels may use of a device; by default all that it has. Results are the same under any limits: with these, a test
-/// walks the paths that its machine would not take.
+/// What kernels may use of a device; by default all that it has. Results are the same under any limits: with these, a
+/// test walks the paths that its machine would not take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Units of a cube at most, from 64 on; WebGPU guarantees 256.

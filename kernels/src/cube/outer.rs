@@ -1,14 +1,14 @@
 //! Decoding, summing and applying on a device: each payload of a chunk is decoded once.
 //!
-//! Sparse: one cube a chunk where shared memory holds the sums of 4096 elements, two otherwise, as on WebGPU, each of which
-//! decodes the chunk and keeps its half. Dense: one unit four neighbouring elements, sums in registers, no shared memory.
-//! An element's 4 bytes are read and written once; a body's bytes are read once (by two cubes at worst).
+//! Sparse: one cube a chunk where shared memory holds the sums of 4096 elements, two otherwise, as on WebGPU, each of
+//! which decodes the chunk and keeps its half. Dense: one unit four neighbouring elements, sums in registers, no shared
+//! memory. An element's 4 bytes are read and written once; a body's bytes are read once (by two cubes at worst).
 //!
 //! Invariants: integers are added atomically, so the order in which units meet is of no account and no barrier stands
 //! between payloads, only between tiles of 16. Bodies were validated on the host.
 //!
-//! Weighed and left: a barrier after every payload and no atomics, which lets 64 of 256 units work; a cube a quarter chunk,
-//! which decodes everything four times.
+//! Weighed and left: a barrier after every payload and no atomics, which lets 64 of 256 units work; a cube a quarter
+//! chunk, which decodes everything four times.
 
 use cubecl::prelude::*;
 
@@ -36,12 +36,12 @@ impl Sums {
     }
 }
 
-/// θ ← θ − q·2^(E − 18) of a sparse aggregate. `status` holds all ones, and is brought down to the lowest fault: the index of
-/// the element, plus 2^31 where the state was finite before.
+/// θ ← θ − q·2^(E − 18) of a sparse aggregate. `status` holds all ones, and is brought down to the lowest fault: the
+/// index of the element, plus 2^31 where the state was finite before.
 ///
 /// # Shapes
-/// `theta`, `next` [elements] as bits; `bodies` [summands · chunks · words of a chunk]; `factors` [summands · 2]: weight, α·clip;
-/// `status` [1].
+/// `theta`, `next` [elements] as bits; `bodies` [summands · chunks · words of a chunk]; `factors` [summands · 2]:
+/// weight, α·clip; `status` [1].
 #[cube(launch)]
 #[allow(clippy::too_many_arguments, reason = "a kernel's arguments are its buffers")]
 pub(super) fn apply_sparse(

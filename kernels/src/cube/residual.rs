@@ -1,10 +1,10 @@
 //! e ← e − v and e ← e + v on a device, in place where the vector's buffer is the caller's alone.
 //!
-//! Bytes of global memory: of a sparse body only the elements that it lists are touched; of a dense one every element is read
-//! and written once.
+//! Bytes of global memory: of a sparse body only the elements that it lists are touched; of a dense one every element
+//! is read and written once.
 //!
-//! Invariant: the decoded value is put together from its bits and subtracted in integers, so that a residual on a device
-//! equals one on the host.
+//! Invariant: the decoded value is put together from its bits and subtracted in integers, so that a residual on a
+//! device equals one on the host.
 
 use cubecl::prelude::*;
 

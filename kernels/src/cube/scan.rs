@@ -1,10 +1,10 @@
-//! What scoring reads, in integers: per chunk (or block, where the codec is dense) the products P = Σ ±V·T and Q = Σ V² of
-//! each member and S = Σ T², with T = Σ ±V over the counted members, in 64 bits of two words.
+//! What scoring reads, in integers: per chunk (or block, where the codec is dense) the products P = Σ ±V·T and Q = Σ V²
+//! of each member and S = Σ T², with T = Σ ±V over the counted members, in 64 bits of two words.
 //!
 //! Bytes of global memory: each body is read once, and a second time out of the cache when the sums are known.
 //!
-//! Invariants: all of it is exact, so neither the order of units nor a device's arithmetic shows. |V| ≤ 2^18 and |T| ≤ 2^24
-//! for up to 64 counted members, so that |P| ≤ 2^50 in a chunk of 256 entries. Bodies were validated on the host.
+//! Invariants: all of it is exact, so neither the order of units nor a device's arithmetic shows. |V| ≤ 2^18 and |T| ≤
+//! 2^24 for up to 64 counted members, so that |P| ≤ 2^50 in a chunk of 256 entries. Bodies were validated on the host.
 
 pub(super) mod dense;
 
@@ -15,8 +15,8 @@ use super::outer::Sums;
 use super::together::zero;
 use super::wide::{add_product, magnitude};
 
-/// Sums of a member in shared memory: of ±T over its low entries, in parts of 256 and rest, over its high ones, and how many
-/// there are of each.
+/// Sums of a member in shared memory: of ±T over its low entries, in parts of 256 and rest, over its high ones, and how
+/// many there are of each.
 const PARTS: u32 = 5;
 
 /// Words of a result beside four a member: S, and the exponent that E follows from.
@@ -32,8 +32,8 @@ impl Sums {
 /// Scans the part of a chunk that cube `CUBE_POS` holds the sums of.
 ///
 /// # Shapes
-/// `bodies` [members · chunks · words of a chunk]; `factors` [members · 2]: 1 where counted or else 0, 256 · clip; `out`
-/// [parts · (4 · members + 3)]: P and Q of each member, S, all low word first, the exponent.
+/// `bodies` [members · chunks · words of a chunk]; `factors` [members · 2]: 1 where counted or else 0, 256 · clip;
+/// `out` [parts · (4 · members + 3)]: P and Q of each member, S, all low word first, the exponent.
 #[cube(launch)]
 pub(super) fn scan_sparse(
     bodies: &[u32],
@@ -105,8 +105,8 @@ pub(super) fn scan_sparse(
     }
 }
 
-/// Goes over the entries of up to [`TILE`] bodies, a unit a position of a high field: adds V of the counted to T, or then
-/// adds ±T to the sums of the entries' members.
+/// Goes over the entries of up to [`TILE`] bodies, a unit a position of a high field: adds V of the counted to T, or
+/// then adds ±T to the sums of the entries' members.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "a kernel's helpers share its state")]
 fn visit(

@@ -1,12 +1,13 @@
 //! The k largest of a chunk of 4096, by bits that the units of a cube hold in registers.
 //!
-//! Invariants: every unit walks the same path, since all decisions come from shared counts; what is picked is a bitmap of
-//! 128 words, so an entry's place in the list is a count of ones before it, whatever unit holds the element.
+//! Invariants: every unit walks the same path, since all decisions come from shared counts; what is picked is a bitmap
+//! of 128 words, so an entry's place in the list is a count of ones before it, whatever unit holds the element.
 //!
-//! Designs weighed: reading the chunk again for each of 31 bits of the bound costs 31 passes over memory. A histogram of
-//! the leading bits needs a shared atomic per element, most of them on the few exponents that a chunk has. Sorting moves
-//! every value. Counting against three bounds at once takes two bits of the bound a barrier from registers alone, and ends as
-//! soon as a bound is reached by exactly k: after a bracket below the largest, about four rounds on bell-shaped values.
+//! Designs weighed: reading the chunk again for each of 31 bits of the bound costs 31 passes over memory. A histogram
+//! of the leading bits needs a shared atomic per element, most of them on the few exponents that a chunk has. Sorting
+//! moves every value. Counting against three bounds at once takes two bits of the bound a barrier from registers alone,
+//! and ends as soon as a bound is reached by exactly k: after a bracket below the largest, about four rounds on
+//! bell-shaped values.
 
 use cubecl::prelude::*;
 
@@ -40,8 +41,8 @@ impl Sparse {
     }
 }
 
-/// Two bounds: fewer than k magnitudes reach the upper, and those at or above the lower are k, or at least k where the two
-/// are neighbours. Below both when the upper is the lower: then exactly k reach it.
+/// Two bounds: fewer than k magnitudes reach the upper, and those at or above the lower are k, or at least k where the
+/// two are neighbours. Below both when the upper is the lower: then exactly k reach it.
 #[cube]
 pub(super) fn bounds(
     held: &Array<u32>,
@@ -97,7 +98,8 @@ pub(super) fn bounds(
     (low, select(reaching == k, low, high))
 }
 
-/// Three rising numbers strictly between two: at first half an octave, one and three below the upper, then the quarters.
+/// Three rising numbers strictly between two: at first half an octave, one and three below the upper, then the
+/// quarters.
 #[cube]
 fn between(low: u32, high: u32, bracket: bool) -> (u32, u32, u32) {
     let width = high - low;
@@ -135,8 +137,8 @@ pub(super) fn mark(
     }
 }
 
-/// Completes the bitmap `above` with as many ties as make k, by rising index, and writes the ones before each of its words.
-/// Barriers stand before, within and behind.
+/// Completes the bitmap `above` with as many ties as make k, by rising index, and writes the ones before each of its
+/// words. Barriers stand before, within and behind.
 #[cube]
 pub(super) fn rank(
     above: &Shared<[Atomic<u32>]>,

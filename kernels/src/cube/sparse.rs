@@ -1,10 +1,11 @@
 //! Compressing a sparse chunk on a device: one cube a chunk, one pass over memory.
 //!
-//! Bytes of global memory an element: fused, 12 are read and 4 written (half of both for bf16) beside the body's 0.02; 4 are
-//! read by a plain encoding. Each element is read once, into a register. A chunk takes eight barriers and one for each round
-//! of [`bounds`]; shared memory stays below 5 KiB.
+//! Bytes of global memory an element: fused, 12 are read and 4 written (half of both for bf16) beside the body's 0.02;
+//! 4 are read by a plain encoding. Each element is read once, into a register. A chunk takes eight barriers and one for
+//! each round of [`bounds`]; shared memory stays below 5 KiB.
 //!
-//! Invariants: every unit reaches every barrier; fields are put together by atomic or in shared memory and written once.
+//! Invariants: every unit reaches every barrier; fields are put together by atomic or in shared memory and written
+//! once.
 
 use cubecl::prelude::*;
 
@@ -13,7 +14,8 @@ use super::integer::{aligned, bf16_of_ratio, exponent_of, subtract};
 use super::select::{BITMAP, COUNTS, Sparse, bounds, mark, rank, rank_of};
 use super::together::{add, raise, zero};
 
-/// Words of shared memory behind those of `bounds`: the largest magnitude, the first fault, sums, the groups of the bitmap.
+/// Words of shared memory behind those of `bounds`: the largest magnitude, the first fault, sums, the groups of the
+/// bitmap.
 const LARGEST: u32 = COUNTS;
 const FAULT: u32 = COUNTS + 1;
 const SUM: u32 = COUNTS + 2;
@@ -21,8 +23,8 @@ const LOW_SUM: u32 = COUNTS + 3;
 const LOWS: u32 = COUNTS + 4;
 const COUNTERS: u32 = COUNTS + 5;
 
-/// Compresses chunk `CUBE_POS`. Status word `CUBE_POS` is 0, or one more than the index in the chunk of the first element
-/// that is not finite, and then nothing else means anything.
+/// Compresses chunk `CUBE_POS`. Status word `CUBE_POS` is 0, or one more than the index in the chunk of the first
+/// element that is not finite, and then nothing else means anything.
 ///
 /// # Shapes
 /// `values`, `base`, `local`, `left` [elements] as bits, bf16 two a word; the last three are not looked at by a plain

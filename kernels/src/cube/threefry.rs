@@ -1,9 +1,10 @@
-//! Random bits for stochastic rounding: Threefry2x32 of 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as
-//! easy as 1, 2, 3; 2011).
+//! Random bits for stochastic rounding: Threefry2x32 of 20 rounds (Salmon, Moraes, Dror, Shaw: Parallel random numbers:
+//! as easy as 1, 2, 3; 2011).
 //!
 //! Invariant: a draw is a function of key and counter alone, so that a body is a function of its values and its seed on
-//! every device and for any split of the work. Element i lies in block b = ⌊i / 64⌋ at place p = i mod 64; it takes word
-//! ⌊p / 32⌋ of the draw of counter 32·b + p mod 32, low word first, under the key (low word, high word) of the seed.
+//! every device and for any split of the work. Element i lies in block b = ⌊i / 64⌋ at place p = i mod 64; it takes
+//! word ⌊p / 32⌋ of the draw of counter 32·b + p mod 32, low word first, under the key (low word, high word) of the
+//! seed.
 
 use cubecl::prelude::*;
 

@@ -1,9 +1,9 @@
 //! What the units of a cube find out together: one barrier a question.
 //!
-//! Invariants: a question's words were zeroed before the barrier that stands before the first answer; every unit answers.
-//! Where the device has planes, a plane adds its answers up in registers first and one unit goes to shared memory; where it
-//! has none, every unit goes. Both count in integers, so both say the same. A tree over shared memory needs a barrier a level,
-//! and loses to this wherever the cube is not alone on its processor.
+//! Invariants: a question's words were zeroed before the barrier that stands before the first answer; every unit
+//! answers. Where the device has planes, a plane adds its answers up in registers first and one unit goes to shared
+//! memory; where it has none, every unit goes. Both count in integers, so both say the same. A tree over shared memory
+//! needs a barrier a level, and loses to this wherever the cube is not alone on its processor.
 
 use cubecl::prelude::*;
 

@@ -15,10 +15,7 @@ pub enum EncodeError {
     },
     /// The device failed, or the tensor is not what the kernels take.
     #[error("device: {reason}")]
-    Device {
-        /// What it said.
-        reason: String,
-    },
+    Device { reason: String },
 }
 
 /// Why a payload is refused.
@@ -26,12 +23,7 @@ pub enum EncodeError {
 pub enum DecodeError {
     /// Fewer bytes than a header has.
     #[error("{found} bytes cannot hold the header of {expected}")]
-    HeaderTooShort {
-        /// Bytes of a header.
-        expected: usize,
-        /// Bytes that came.
-        found: usize,
-    },
+    HeaderTooShort { expected: usize, found: usize },
     /// It does not begin as a payload does.
     #[error("the payload begins with {found:02x?}, not with \"CTGP\"")]
     WrongMagic {
@@ -54,14 +46,10 @@ pub enum DecodeError {
     },
     /// The reserved field must be zero.
     #[error("the header's reserved field is {found}, not 0")]
-    ReservedNotZero {
-        /// The field.
-        found: u32,
-    },
+    ReservedNotZero { found: u32 },
     /// Stages count from 0 and there is at least one.
     #[error("stage {stage} of {stages} does not exist")]
     StageOutOfRange {
-        /// The stage.
         stage: u16,
         /// How many there are.
         stages: u16,
@@ -71,60 +59,29 @@ pub enum DecodeError {
     NoElements,
     /// Not the codec of the job in this round.
     #[error("codec {found} is not the round's {expected}")]
-    WrongCodec {
-        /// The round's.
-        expected: Codec,
-        /// The payload's.
-        found: Codec,
-    },
+    WrongCodec { expected: Codec, found: Codec },
     /// Not this stage of the model.
     #[error("stage {found:?} (stage, stages) is not {expected:?}")]
     WrongStage {
         /// Stage and number of stages of the receiver.
         expected: (u16, u16),
-        /// Those of the payload.
         found: (u16, u16),
     },
     /// Not the size of the layout.
     #[error("{found} elements are not the layout's {expected}")]
-    WrongElements {
-        /// Those of the layout.
-        expected: u64,
-        /// Those of the payload.
-        found: u64,
-    },
+    WrongElements { expected: u64, found: u64 },
     /// Another arrangement of the parameters.
     #[error("layout hash {} is not {}", hex(.found), hex(.expected))]
-    WrongLayout {
-        /// The receiver's.
-        expected: [u8; 32],
-        /// The payload's.
-        found: [u8; 32],
-    },
+    WrongLayout { expected: [u8; 32], found: [u8; 32] },
     /// Another session.
     #[error("session {} is not {}", hex(.found), hex(.expected))]
-    WrongSession {
-        /// The receiver's.
-        expected: [u8; 32],
-        /// The payload's.
-        found: [u8; 32],
-    },
+    WrongSession { expected: [u8; 32], found: [u8; 32] },
     /// Computed against another state.
     #[error("base state {} is not {}", hex(.found), hex(.expected))]
-    WrongBase {
-        /// The receiver's.
-        expected: [u8; 32],
-        /// The payload's.
-        found: [u8; 32],
-    },
+    WrongBase { expected: [u8; 32], found: [u8; 32] },
     /// Another round's.
     #[error("round {found} is not {expected}")]
-    WrongRound {
-        /// The receiver's.
-        expected: u64,
-        /// The payload's.
-        found: u64,
-    },
+    WrongRound { expected: u64, found: u64 },
     /// Another worker's.
     #[error("worker {} is not {}", hex(.found), hex(.expected))]
     WrongWorker {
@@ -135,74 +92,40 @@ pub enum DecodeError {
     },
     /// The body is longer or shorter than codec and elements imply.
     #[error("a body of {found} bytes, where codec and elements imply {expected}")]
-    WrongLength {
-        /// Implied bytes.
-        expected: usize,
-        /// Bytes that came.
-        found: usize,
-    },
+    WrongLength { expected: usize, found: usize },
     /// The high field does not have one bit for every entry.
     #[error("chunk {chunk}: {found} ones in the high field, not {expected}")]
     WrongOnes {
-        /// The chunk.
         chunk: usize,
         /// Entries of a chunk.
         expected: usize,
-        /// Ones found.
         found: usize,
     },
     /// The last bit of the high field is never used.
     #[error("chunk {chunk}: the last bit of the high field is set")]
-    LastHighBit {
-        /// The chunk.
-        chunk: usize,
-    },
+    LastHighBit { chunk: usize },
     /// An index that is not greater than the one before.
     #[error("chunk {chunk}: index {index} at entry {entry} does not increase")]
-    NotIncreasing {
-        /// The chunk.
-        chunk: usize,
-        /// The entry.
-        entry: usize,
-        /// Its index.
-        index: usize,
-    },
+    NotIncreasing { chunk: usize, entry: usize, index: usize },
     /// An index beyond the last real element that is no filler.
     #[error("chunk {chunk}: index {index} at entry {entry} lies in the padding")]
-    IndexInPadding {
-        /// The chunk.
-        chunk: usize,
-        /// The entry.
-        entry: usize,
-        /// Its index.
-        index: usize,
-    },
+    IndexInPadding { chunk: usize, entry: usize, index: usize },
     /// A filler must have code 0.
     #[error("chunk {chunk}: the filler at entry {entry} has a code")]
-    FillerCode {
-        /// The chunk.
-        chunk: usize,
-        /// The entry.
-        entry: usize,
-    },
+    FillerCode { chunk: usize, entry: usize },
     /// A magnitude or scale below zero.
     #[error("chunk {chunk}: magnitude {bits:#06x} is negative")]
     NegativeMagnitude {
-        /// The chunk.
         chunk: usize,
         /// Its bf16 bits.
         bits: u16,
     },
     /// A magnitude or scale of −0.
     #[error("chunk {chunk}: a magnitude is -0")]
-    NegativeZeroMagnitude {
-        /// The chunk.
-        chunk: usize,
-    },
+    NegativeZeroMagnitude { chunk: usize },
     /// A magnitude or scale that is NaN or infinite.
     #[error("chunk {chunk}: magnitude {bits:#06x} is not finite")]
     NonFiniteMagnitude {
-        /// The chunk.
         chunk: usize,
         /// Its bf16 bits.
         bits: u16,
@@ -210,7 +133,6 @@ pub enum DecodeError {
     /// L above H.
     #[error("chunk {chunk}: low magnitude {low:#06x} is above the high {high:#06x}")]
     MagnitudeOrder {
-        /// The chunk.
         chunk: usize,
         /// The bits of L.
         low: u16,
@@ -220,7 +142,6 @@ pub enum DecodeError {
     /// L must be 0 when no entry is low.
     #[error("chunk {chunk}: no entry is low but the low magnitude is {low:#06x}")]
     UnusedLow {
-        /// The chunk.
         chunk: usize,
         /// The bits of L.
         low: u16,
@@ -228,7 +149,6 @@ pub enum DecodeError {
     /// A dense scale whose largest multiple is no finite f32.
     #[error("chunk {chunk}: scale {bits:#06x} of block {block} is above {limit:#06x}")]
     ScaleTooLarge {
-        /// The chunk.
         chunk: usize,
         /// The block in the chunk.
         block: usize,
@@ -240,7 +160,6 @@ pub enum DecodeError {
     /// The most negative code of a dense codec stands for nothing.
     #[error("chunk {chunk}: element {index} has the forbidden code {code}")]
     ForbiddenCode {
-        /// The chunk.
         chunk: usize,
         /// The element in the chunk.
         index: usize,
@@ -250,7 +169,6 @@ pub enum DecodeError {
     /// A block with scale 0 has codes 0 only.
     #[error("chunk {chunk}: element {index} has a code under scale 0")]
     CodeWithoutScale {
-        /// The chunk.
         chunk: usize,
         /// The element in the chunk.
         index: usize,
@@ -258,7 +176,6 @@ pub enum DecodeError {
     /// Codes, and scales of blocks, beyond the last real element are 0.
     #[error("chunk {chunk}: the padding from element {index} on is not zero")]
     PaddingNotZero {
-        /// The chunk.
         chunk: usize,
         /// The element in the chunk.
         index: usize,
@@ -266,23 +183,16 @@ pub enum DecodeError {
     /// More contributions than a scan's sums hold.
     #[error("{found} contributions are more than one scan takes, {limit}")]
     TooManyMembers {
-        /// Contributions.
         found: usize,
         /// The most that a scan takes.
         limit: usize,
     },
     /// Nothing of the payload: the device failed, or the tensor is not what the kernels take.
     #[error("device: {reason}")]
-    Device {
-        /// What it said.
-        reason: String,
-    },
+    Device { reason: String },
     /// A NaN or an infinity in a body of codec `none`.
     #[error("element {index} is not finite")]
-    NonFinite {
-        /// The element.
-        index: usize,
-    },
+    NonFinite { index: usize },
 }
 
 /// Why an aggregate is refused. The state is left as it was.
@@ -293,7 +203,6 @@ pub enum ApplyError {
     Decode {
         /// Which of the summands.
         summand: usize,
-        /// Its fault.
         source: DecodeError,
     },
     /// More summands with a weight than the sums are proven for.
@@ -309,7 +218,6 @@ pub enum ApplyError {
     WeightOutOfRange {
         /// Which of the summands.
         summand: usize,
-        /// Its weight.
         weight: u32,
     },
     /// A clip above its bound.
@@ -317,23 +225,14 @@ pub enum ApplyError {
     ClipOutOfRange {
         /// Which of the summands.
         summand: usize,
-        /// Its clip.
         clip: u32,
     },
     /// α out of 1…256.
     #[error("alpha {alpha} is not in 1..=256")]
-    AlphaOutOfRange {
-        /// The value.
-        alpha: u32,
-    },
+    AlphaOutOfRange { alpha: u32 },
     /// ρ out of 0…1.
     #[error("rho {numerator}/{denominator} is not in 0..=1")]
-    RhoOutOfRange {
-        /// Numerator.
-        numerator: u32,
-        /// Denominator.
-        denominator: u32,
-    },
+    RhoOutOfRange { numerator: u32, denominator: u32 },
     /// The state holds a NaN or an infinity already.
     #[error("element {index} of the state is not finite")]
     NonFiniteState {
@@ -348,10 +247,7 @@ pub enum ApplyError {
     },
     /// The device failed, or a tensor is not what the kernels take.
     #[error("device: {reason}")]
-    Device {
-        /// What it said.
-        reason: String,
-    },
+    Device { reason: String },
 }
 
 fn hex(bytes: &[u8; 32]) -> String {

@@ -1,12 +1,12 @@
 //! The header before every body: what it is for and whose it is.
 //!
 //! Invariant: a payload that parses has a header that is possible in itself and a body of the length that codec and
-//! elements imply; whether it is the one that was asked for is said field by field, and nothing of the body is looked at.
+//! elements imply; whether it is the one that was asked for is said field by field, and nothing of the body is looked
+//! at.
 
 use super::codec::Codec;
 use super::error::DecodeError;
 
-/// Bytes of a header.
 pub const HEADER_BYTES: usize = 168;
 
 /// The version of the format that this crate reads and writes.
@@ -35,7 +35,6 @@ pub struct Header {
     pub layout_hash: [u8; 32],
     /// Hash of the state that it was computed against.
     pub base_hash: [u8; 32],
-    /// The session.
     pub session: [u8; 32],
     /// The worker's public key.
     pub worker: [u8; 32],
@@ -44,17 +43,12 @@ pub struct Header {
 /// What the receiver asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// Hash of the layout.
     pub layout_hash: [u8; 32],
-    /// Stage.
     pub stage: u16,
-    /// Number of stages.
     pub stages: u16,
-    /// Session.
     pub session: [u8; 32],
     /// Hash of the base state.
     pub base_hash: [u8; 32],
-    /// Round.
     pub round: u64,
     /// Who committed to the payload.
     pub worker: [u8; 32],

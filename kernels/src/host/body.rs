@@ -1,8 +1,8 @@
 //! Whole bodies: the chunks of a vector, over all cores.
 //!
 //! Invariants: chunks are independent, so threads change nothing; of several faults the one in the first chunk is
-//! reported, whichever thread saw its own first. Nothing of a payload's body is looked at before its header says that it is
-//! the one that was asked for.
+//! reported, whichever thread saw its own first. Nothing of a payload's body is looked at before its header says that
+//! it is the one that was asked for.
 
 use rayon::prelude::*;
 

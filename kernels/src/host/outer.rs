@@ -1,7 +1,7 @@
 //! The outer step: the mean of the summands off the state, by one f32 subtraction an element.
 //!
-//! Invariants: the next state is written beside the one it is made from, so an error leaves that as it was, and proving and
-//! applying take one pass together. Codecs other than `none` give the same bits in any order of the summands.
+//! Invariants: the next state is written beside the one it is made from, so an error leaves that as it was, and proving
+//! and applying take one pass together. Codecs other than `none` give the same bits in any order of the summands.
 
 use rayon::prelude::*;
 
@@ -51,8 +51,8 @@ impl OuterStep {
 /// One pass: θ and every body are read once and the next state is written once.
 ///
 /// # Errors
-/// A weight, clip, α or ρ out of its range, too many summands, a body that does not decode, a state that is not finite or
-/// would not be, named in this order. `next` means nothing then.
+/// A weight, clip, α or ρ out of its range, too many summands, a body that does not decode, a state that is not finite
+/// or would not be, named in this order. `next` means nothing then.
 ///
 /// # Panics
 /// When the two states differ in length, which is a fault of the caller.

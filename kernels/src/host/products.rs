@@ -1,8 +1,8 @@
 //! The inner products of one chunk: of each contribution with the sum of the counted ones, and with itself.
 //!
-//! Invariants, with at most [`MEMBERS_MAX`] members: |V| ≤ 2^18 and |T| ≤ 2^24 fit 32 bits, and over the 2^12 elements of a
-//! chunk |Σ V·T| ≤ 2^54 and Σ T² ≤ 2^60 fit 64; so every sum is exact in any order. The scratch's sums are zero between
-//! chunks.
+//! Invariants, with at most [`MEMBERS_MAX`] members: |V| ≤ 2^18 and |T| ≤ 2^24 fit 32 bits, and over the 2^12 elements
+//! of a chunk |Σ V·T| ≤ 2^54 and Σ T² ≤ 2^60 fit 64; so every sum is exact in any order. The scratch's sums are zero
+//! between chunks.
 
 use simd::{opaque, vectorised};
 
@@ -229,7 +229,8 @@ fn dense_as<const LEVEL: u8>(
     Some(products)
 }
 
-/// The products of a chunk of codec `none`: f64 in the order of the members and the elements. None where one is not finite.
+/// The products of a chunk of codec `none`: f64 in the order of the members and the elements. None where one is not
+/// finite.
 pub(crate) fn plain(members: &[Clipped<'_>], chunk: usize, real: usize) -> Option<Products> {
     let values = |member: &Clipped<'_>| {
         let factor = f64::from(member.clip) / f64::from(CLIP_MAX);

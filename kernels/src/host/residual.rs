@@ -1,8 +1,8 @@
 //! Error feedback: what a contribution left unsaid is said in a later one.
 //!
-//! Invariant: one pass a chunk. The residual, the base and the local parameters are read once, the sum stays in the first
-//! cache until it is encoded, and what is left of it is written once: 16 bytes an element in f32, 8 in bf16, beside the
-//! body. Nothing of the whole vector's size is kept between.
+//! Invariant: one pass a chunk. The residual, the base and the local parameters are read once, the sum stays in the
+//! first cache until it is encoded, and what is left of it is written once: 16 bytes an element in f32, 8 in bf16,
+//! beside the body. Nothing of the whole vector's size is kept between.
 
 use rayon::prelude::*;
 

@@ -1,7 +1,7 @@
 //! How a dense codec rounds a quotient to a code.
 //!
-//! Invariant: a random number is a function of the seed and the element's place in the vector alone, so that a body can be
-//! made again, on any device, in any order and from any part of the vector.
+//! Invariant: a random number is a function of the seed and the element's place in the vector alone, so that a body can
+//! be made again, on any device, in any order and from any part of the vector.
 
 /// How quotients are rounded to codes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

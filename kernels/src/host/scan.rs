@@ -1,8 +1,8 @@
 //! What scoring reads off contributions: norms, cosines against a sum, overlap of indices.
 //!
-//! Invariants: every payload is read once, proven in the same pass. Within a chunk (a block, where the codec is dense) all
-//! products and sums are exact integers of the fixed-point form that the aggregate uses, so that threads, vector units and
-//! devices change nothing; the chunks' integers are scaled by powers of two and added as f64 in their order.
+//! Invariants: every payload is read once, proven in the same pass. Within a chunk (a block, where the codec is dense)
+//! all products and sums are exact integers of the fixed-point form that the aggregate uses, so that threads, vector
+//! units and devices change nothing; the chunks' integers are scaled by powers of two and added as f64 in their order.
 
 use rayon::prelude::*;
 

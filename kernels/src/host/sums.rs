@@ -1,8 +1,9 @@
 //! One chunk of the outer step: decoded and proven, summed, divided and taken off the state, in one pass.
 //!
-//! Invariants: a summand's chunk is read once. A sum and the weights of its senders share 64 bits, the weights above, so that an
-//! entry costs one addition; neither leaves its half (see `aggregate`). What is wrong with a chunk is not said here but found
-//! again by the slow path: a pass says only whether all was well, and writes to no state that anybody holds.
+//! Invariants: a summand's chunk is read once. A sum and the weights of its senders share 64 bits, the weights above,
+//! so that an entry costs one addition; neither leaves its half (see `aggregate`). What is wrong with a chunk is not
+//! said here but found again by the slow path: a pass says only whether all was well, and writes to no state that
+//! anybody holds.
 
 use simd::{opaque, prefetch, vectorised};
 
@@ -123,8 +124,8 @@ fn collect<const LEVEL: u8>(sums: &mut Sums, divisor_min: u32) -> usize {
     found
 }
 
-/// round(sum / divisor) · unit. f64 decides rightly: a quotient by at most 4096 is a tie only when f64 holds it, and else is
-/// 2^−13 away from one; f32 holds the result exactly.
+/// round(sum / divisor) · unit. f64 decides rightly: a quotient by at most 4096 is a tie only when f64 holds it, and
+/// else is 2^−13 away from one; f32 holds the result exactly.
 #[inline(always)]
 fn divide(numerators: &mut [f64], divisors: &[f64], unit: f32) {
     for (numerator, divisor) in numerators.iter_mut().zip(divisors) {
@@ -200,8 +201,8 @@ fn quotients(sums: &[i32; BLOCK], divisor: u32, unit: f32, results: &mut [f32; B
 
 /// round(sum / divisor), to nearest, ties to even, for a divisor of at most 2^12 and a quotient of at most 2^18.
 ///
-/// The product with the reciprocal in f32 rounds three times, so it is off by less than 2^18 · 3 · 2^−24 < 1/16, and rounding
-/// it gives the right integer or a neighbour of it; the remainder, exact in 32 bits, says which.
+/// The product with the reciprocal in f32 rounds three times, so it is off by less than 2^18 · 3 · 2^−24 < 1/16, and
+/// rounding it gives the right integer or a neighbour of it; the remainder, exact in 32 bits, says which.
 #[inline(always)]
 fn quotient(sum: i32, divisor: i32, reciprocal: f32) -> i32 {
     let near = ((sum as f32 * reciprocal + ROUNDER_F32).to_bits() as i32).wrapping_sub(ROUNDER_F32.to_bits() as i32);
@@ -220,8 +221,8 @@ fn subtract_block(next: &mut [f32], differences: &[f32; BLOCK], mean: bool) -> b
     largest < INFINITY_BITS as i32
 }
 
-/// The outer step of a chunk of codec `none`, in f64 and in the order of the summands; each product is exact. Whether the summands
-/// and the state, before and after, are finite.
+/// The outer step of a chunk of codec `none`, in f64 and in the order of the summands; each product is exact. Whether
+/// the summands and the state, before and after, are finite.
 pub(crate) fn plain(plan: &Plan<'_>, sums: &mut Sums, chunk: &mut Chunk<'_>) -> bool {
     let real = chunk.next.len();
     let totals = &mut sums.numerators[..real];

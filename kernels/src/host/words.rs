@@ -2,8 +2,8 @@
 //!
 //! These few steps no compiler finds by itself, so that they have intrinsics of their own for each level.
 //!
-//! Invariant: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact or
-//! correctly rounded one by one.
+//! Invariant: every level gives the same bits, since all arithmetic is on integers or on floats whose results are exact
+//! or correctly rounded one by one.
 
 #[cfg(target_arch = "x86_64")]
 mod x86;

@@ -42,8 +42,8 @@ fn quantise(width: Width, bits: u32, scale: u16, random: Option<u32>) -> i32 {
     }
     let (exponent, significand) = parts(bits & MAGNITUDE_MASK);
     let (scale_exponent, scale_significand) = bf16_parts(scale);
-    // The quotient is significand / (scale_significand · 2^shift). Since the scale reaches the block's largest, the shift
-    // is at least 9; from 25 on the quotient is below one half.
+    // The quotient is significand / (scale_significand · 2^shift). Since the scale reaches the block's largest, the
+    // shift is at least 9; from 25 on the quotient is below one half.
     let shift = scale_exponent + 16 - exponent;
     if shift > 24 {
         return 0;

@@ -27,7 +27,8 @@ fn subtract(a: u32, b: u32) -> u32 {
     round(sum, exponent, large & (1 << 31))
 }
 
-/// The bits of `a − q·2^exponent`, negated `q` when `negative`, for q ≤ 2^18 and exponents that keep it a normal number.
+/// The bits of `a − q·2^exponent`, negated `q` when `negative`, for q ≤ 2^18 and exponents that keep it a normal
+/// number.
 pub(super) fn subtract_scaled(a: u32, q: u32, negative: bool, exponent: i32) -> u32 {
     if q == 0 {
         return a;
@@ -60,7 +61,8 @@ fn round(sum: u32, exponent: u32, sign: u32) -> u32 {
     let rest = sum & 7;
     let kept = sum >> EXTRA_BITS;
     let rounded = kept + u32::from(rest > 4 || (rest == 4 && kept & 1 == 1));
-    // Subnormals have no leading bit to carry into the exponent, everything else has; a carry in rounding adds by itself.
+    // Subnormals have no leading bit to carry into the exponent, everything else has; a carry in rounding adds by
+    // itself.
     let bits = ((exponent - 1) << 23) + rounded;
     sign | bits.min(INFINITY_BITS)
 }

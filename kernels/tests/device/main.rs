@@ -1,5 +1,5 @@
-//! The device path against the scalar reference, on the best adapter that this machine has; a software Vulkan driver will
-//! do. Without any adapter these tests fail: a kernel that is never run proves nothing.
+//! The device path against the scalar reference, on the best adapter that this machine has; a software Vulkan driver
+//! will do. Without any adapter these tests fail: a kernel that is never run proves nothing.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod bench;

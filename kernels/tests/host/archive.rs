@@ -51,8 +51,8 @@ fn order_zero(symbols: impl Iterator<Item = u16>) -> f64 {
     counts.values().map(|&count| count as f64 * (total as f64 / count as f64).log2()).sum()
 }
 
-/// What a body is worth in bits: the entries as a choice, a bit for a sign, the high ones as a choice, 32 bits for L and
-/// H; scales and codes, or the bytes of f32 by place, by their frequencies.
+/// What a body is worth in bits: the entries as a choice, a bit for a sign, the high ones as a choice, 32 bits for L
+/// and H; scales and codes, or the bytes of f32 by place, by their frequencies.
 fn limit(codec: Codec, elements: usize, body: &[u8]) -> f64 {
     let size = codec.body_bytes(4096);
     if let Some(k) = naive::k_of(codec) {
@@ -287,14 +287,25 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), codec in 0usize..7, elements in 0usize..9000) {
+    fn random_bytes_never_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..600),
+        codec in 0usize..7,
+        elements in 0usize..9000,
+    ) {
         restored_is_exact(Codec::ALL[codec], elements, &bytes);
         let words = &bytes[..bytes.len() / 4 * 4];
         restored_is_exact(Codec::ALL[codec], elements, words);
     }
 
     #[test]
-    fn mutated_archives_never_panic(seed: u64, kind in 0usize..15, codec in 0usize..7, elements in 1usize..9000, flips in 1usize..6, other in 1usize..9000) {
+    fn mutated_archives_never_panic(
+        seed: u64,
+        kind in 0usize..15,
+        codec in 0usize..7,
+        elements in 1usize..9000,
+        flips in 1usize..6,
+        other in 1usize..9000,
+    ) {
         let codec = Codec::ALL[codec];
         let mut random = Random(seed);
         let body = encode(codec, &values(Kind::ALL[kind], elements, seed)).unwrap();

@@ -151,7 +151,12 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
     #[test]
-    fn any_finite_vector_comes_back_as_its_body_says(seed: u64, kind in 0usize..15, len in 1usize..9000, codec in 0usize..7) {
+    fn any_finite_vector_comes_back_as_its_body_says(
+        seed: u64,
+        kind in 0usize..15,
+        len in 1usize..9000,
+        codec in 0usize..7,
+    ) {
         let values = values(Kind::ALL[kind], len, seed);
         check(Codec::ALL[codec], &values, &format!("{:?} {len} seed {seed}", Kind::ALL[kind]));
     }

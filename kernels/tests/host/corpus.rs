@@ -1,8 +1,9 @@
-//! The committed corpus of hostile and odd payloads, `tests/corpus/`: each is replayed, then the starting point of a fuzz.
+//! The committed corpus of hostile and odd payloads, `tests/corpus/`: each is replayed, then the starting point of a
+//! fuzz.
 //!
-//! A file is named `<codec>.<elements>.<what>.bin` and holds a body, or `header.<elements>.<what>.bin` and holds a payload;
-//! `index.txt` says what becomes of each. `KERNELS_WRITE_CORPUS=1`, in one thread, writes the made ones anew and adds what
-//! the fuzz finds refused for a reason that no file of its codec has yet.
+//! A file is named `<codec>.<elements>.<what>.bin` and holds a body, or `header.<elements>.<what>.bin` and holds a
+//! payload; `index.txt` says what becomes of each. `KERNELS_WRITE_CORPUS=1`, in one thread, writes the made ones anew
+//! and adds what the fuzz finds refused for a reason that no file of its codec has yet.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

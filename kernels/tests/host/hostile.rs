@@ -248,7 +248,11 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..600), codec in 0usize..7, elements in 0usize..9000) {
+    fn random_bytes_never_panic(
+        body in prop::collection::vec(any::<u8>(), 0..600),
+        codec in 0usize..7,
+        elements in 0usize..9000,
+    ) {
         accepted_is_exact(Codec::ALL[codec], elements, &body);
     }
 
@@ -261,7 +265,13 @@ proptest! {
     }
 
     #[test]
-    fn mutated_bodies_never_panic(seed: u64, kind in 0usize..15, codec in 0usize..7, elements in 1usize..5000, flips in 1usize..6) {
+    fn mutated_bodies_never_panic(
+        seed: u64,
+        kind in 0usize..15,
+        codec in 0usize..7,
+        elements in 1usize..5000,
+        flips in 1usize..6,
+    ) {
         let codec = Codec::ALL[codec];
         let mut random = Random(seed);
         let mut body = encode(codec, &values(Kind::ALL[kind], elements, seed)).unwrap();

@@ -84,7 +84,8 @@ fn aggregate(files: &mut Files, codec: Codec, theta: &[f32]) -> String {
     let summand =
         |(name, weight, clip)| format!(r#"{{"body": "{name}.{codec}.body", "weight": {weight}, "clip": {clip}}}"#);
     format!(
-        r#"{{"codec": "{codec}", "before": "theta.f32", "summands": [{}], "alpha": {}, "rho": [{}, {}], "after": "aggregate.{codec}.f32", "state_hash": "{}"}}"#,
+        "{{\"codec\": \"{codec}\", \"before\": \"theta.f32\", \"summands\": [{}], \"alpha\": {}, \"rho\": [{}, {}], \
+         \"after\": \"aggregate.{codec}.f32\", \"state_hash\": \"{}\"}}",
         SUMMANDS.map(summand).join(", "),
         STEP.alpha,
         STEP.rho.0,
@@ -113,7 +114,10 @@ fn payload(files: &mut Files) -> String {
     let hash = blake3_of(&bytes);
     files.insert("payload.ctg".into(), bytes);
     format!(
-        r#"{{"file": "payload.ctg", "archive": "payload.cta", "blake3": "{hash}", "version": {VERSION}, "codec": "{}", "stage": 1, "stages": 3, "elements": 40, "round": {}, "tokens": 61440, "layout_hash": "{}", "base_hash": "{}", "session": "{}", "worker": "{}", "body": "tail.topk64-q2.body"}}"#,
+        "{{\"file\": \"payload.ctg\", \"archive\": \"payload.cta\", \"blake3\": \"{hash}\", \"version\": {VERSION}, \
+         \"codec\": \"{}\", \"stage\": 1, \"stages\": 3, \"elements\": 40, \"round\": {}, \"tokens\": 61440, \
+         \"layout_hash\": \"{}\", \"base_hash\": \"{}\", \"session\": \"{}\", \"worker\": \"{}\", \
+         \"body\": \"tail.topk64-q2.body\"}}",
         header.codec,
         header.round,
         hex(&header.layout_hash),
@@ -133,7 +137,8 @@ fn all() -> Files {
     let aggregates = aggregates(&mut files).join(",\n    ");
     let payload = payload(&mut files);
     let index = format!(
-        "{{\n  \"bodies\": [\n    {bodies}\n  ],\n  \"aggregates\": [\n    {aggregates}\n  ],\n  \"payload\": {payload}\n}}\n"
+        "{{\n  \"bodies\": [\n    {bodies}\n  ],\n  \"aggregates\": [\n    {aggregates}\n  ],\n  \
+         \"payload\": {payload}\n}}\n"
     );
     files.insert("index.json".into(), index.into_bytes());
     files

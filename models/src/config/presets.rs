@@ -47,15 +47,30 @@ impl Preset {
 #[rustfmt::skip]
 static PRESETS: [Preset; 5] = [
     // 0.92 M: the default job of `up`.
-    Preset { name: "tiny", vocabulary: BYTE_VOCABULARY, hidden: 128, intermediate: 448, layers: 4, heads: 4, key_value_heads: 2, context: 256, tied: true },
+    Preset {
+        name: "tiny", vocabulary: BYTE_VOCABULARY, hidden: 128, intermediate: 448, layers: 4,
+        heads: 4, key_value_heads: 2, context: 256, tied: true,
+    },
     // 3.3 M: what training steps are timed on.
-    Preset { name: "bench", vocabulary: BYTE_VOCABULARY, hidden: 256, intermediate: 684, layers: 4, heads: 8, key_value_heads: 8, context: 256, tied: false },
+    Preset {
+        name: "bench", vocabulary: BYTE_VOCABULARY, hidden: 256, intermediate: 684, layers: 4,
+        heads: 8, key_value_heads: 8, context: 256, tied: false,
+    },
     // 124 M: the size of GPT-2.
-    Preset { name: "small", vocabulary: WORD_VOCABULARY, hidden: 768, intermediate: 2048, layers: 12, heads: 12, key_value_heads: 12, context: 1024, tied: true },
+    Preset {
+        name: "small", vocabulary: WORD_VOCABULARY, hidden: 768, intermediate: 2048, layers: 12,
+        heads: 12, key_value_heads: 12, context: 1024, tied: true,
+    },
     // 360 M.
-    Preset { name: "medium", vocabulary: WORD_VOCABULARY, hidden: 1024, intermediate: 2816, layers: 24, heads: 16, key_value_heads: 16, context: 1024, tied: true },
+    Preset {
+        name: "medium", vocabulary: WORD_VOCABULARY, hidden: 1024, intermediate: 2816, layers: 24,
+        heads: 16, key_value_heads: 16, context: 1024, tied: true,
+    },
     // 1.0 B.
-    Preset { name: "large", vocabulary: WORD_VOCABULARY, hidden: 2048, intermediate: 5632, layers: 20, heads: 32, key_value_heads: 8, context: 2048, tied: true },
+    Preset {
+        name: "large", vocabulary: WORD_VOCABULARY, hidden: 2048, intermediate: 5632, layers: 20,
+        heads: 32, key_value_heads: 8, context: 2048, tied: true,
+    },
 ];
 
 pub(super) fn find(name: &str) -> Option<&'static Preset> {

@@ -35,7 +35,6 @@ pub struct Limits {
     pub file_bytes_max: u64,
     /// Bytes of all text.
     pub corpus_bytes_max: u64,
-    /// Files.
     pub files_max: usize,
 }
 

@@ -7,25 +7,13 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CorpusNote {
     /// A file with zero bytes inside.
-    Binary {
-        /// The file.
-        path: PathBuf,
-    },
+    Binary { path: PathBuf },
     /// A file without content.
-    EmptyFile {
-        /// The file.
-        path: PathBuf,
-    },
+    EmptyFile { path: PathBuf },
     /// A file or directory met on the way that cannot be read.
-    Unreadable {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        message: String,
-    },
+    Unreadable { path: PathBuf, message: String },
     /// Lines of a jsonl file that are no objects with a `text` string.
     BadLines {
-        /// The file.
         path: PathBuf,
         /// Bad lines.
         bad: usize,
@@ -35,27 +23,13 @@ pub enum CorpusNote {
         first: usize,
     },
     /// A file was cut at the limit for one file.
-    FileCut {
-        /// The file.
-        path: PathBuf,
-        /// The limit.
-        bytes_max: u64,
-    },
+    FileCut { path: PathBuf, bytes_max: u64 },
     /// Reading stopped at the limit for the whole corpus.
-    CorpusCut {
-        /// The limit.
-        bytes_max: u64,
-    },
+    CorpusCut { bytes_max: u64 },
     /// Reading stopped at the limit for the number of files.
-    TooManyFiles {
-        /// The limit.
-        files_max: usize,
-    },
+    TooManyFiles { files_max: usize },
     /// A directory was not entered because it lies too deep.
-    TooDeep {
-        /// The directory.
-        path: PathBuf,
-    },
+    TooDeep { path: PathBuf },
 }
 
 impl fmt::Display for CorpusNote {

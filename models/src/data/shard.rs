@@ -23,12 +23,10 @@ pub const SHARD_HEADER_BYTES: usize = 20;
 /// Largest vocabulary whose tokens take two bytes.
 const NARROW_VOCABULARY_MAX: u32 = 1 << 16;
 
-/// A data shard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenShard {
     /// Every token is below this.
     pub vocabulary: u32,
-    /// The tokens.
     pub tokens: Vec<u32>,
 }
 
@@ -76,50 +74,22 @@ impl TokenShard {
 pub enum ShardError {
     /// Shorter than a header.
     #[error("a data shard of {found} bytes is shorter than its header of {SHARD_HEADER_BYTES}")]
-    TooShort {
-        /// Bytes found.
-        found: usize,
-    },
+    TooShort { found: usize },
     /// The first bytes are something else.
     #[error("a data shard begins with CTDS, not with {found:?}")]
-    Magic {
-        /// Bytes found.
-        found: [u8; 4],
-    },
+    Magic { found: [u8; 4] },
     /// Written by a later version.
     #[error("data shard version {found} is not known; this program reads version {VERSION}")]
-    Version {
-        /// Version found.
-        found: u16,
-    },
+    Version { found: u16 },
     /// The width does not belong to the vocabulary.
     #[error("a data shard of {vocabulary} tokens' vocabulary cannot have {width} bytes per token")]
-    Width {
-        /// Bytes per token.
-        width: u16,
-        /// The vocabulary.
-        vocabulary: u32,
-    },
+    Width { width: u16, vocabulary: u32 },
     /// More or fewer tokens than announced.
     #[error("a data shard announces {count} tokens of {width} bytes and holds {found} bytes of them")]
-    Length {
-        /// Tokens announced.
-        count: u64,
-        /// Bytes per token.
-        width: u16,
-        /// Bytes found.
-        found: usize,
-    },
+    Length { count: u64, width: u16, found: usize },
     /// A token that is not below the vocabulary.
     #[error("token {token} at position {position} of a data shard is outside its vocabulary of {vocabulary}")]
-    TokenOutOfRange {
-        /// The token.
-        token: u32,
-        /// Where it stands.
-        position: usize,
-        /// The vocabulary.
-        vocabulary: u32,
-    },
+    TokenOutOfRange { token: u32, position: usize, vocabulary: u32 },
 }
 
 struct Header {

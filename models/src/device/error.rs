@@ -32,12 +32,7 @@ pub enum DeviceError {
     },
     /// The device is there and does not compute.
     #[error("{name} does not work: {message}; use --device cpu, or repair its driver")]
-    Failed {
-        /// The device.
-        name: String,
-        /// What happened.
-        message: String,
-    },
+    Failed { name: String, message: String },
 }
 
 fn advice(reasons: &[String]) -> String {

@@ -33,8 +33,8 @@ impl Candidate {
 
 /// Everything that this build reaches, the CPU first.
 ///
-/// Where Linux shows no card (`gpu_visible`) and none is asked for by name, the runtimes are not started: no driver works
-/// without a device file, and graphics libraries complain on the terminal of a machine without a screen.
+/// Where Linux shows no card (`gpu_visible`) and none is asked for by name, the runtimes are not started: no driver
+/// works without a device file, and graphics libraries complain on the terminal of a machine without a screen.
 pub(super) fn candidates(choice: &DeviceChoice, gpu_visible: bool) -> Vec<Candidate> {
     let cpu = match ComputeDevice::cpu(None) {
         ComputeDevice::Cpu { threads } => format!("{threads} cores, fused operations"),

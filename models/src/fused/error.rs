@@ -5,14 +5,13 @@
 pub enum FusedError {
     /// The widths of the heads do not fit together.
     #[error(
-        "{heads} heads over {kv_heads} key-value heads of width {head_dim}: every width must be positive, the width of a head even, and the heads a multiple of the key-value heads"
+        "{heads} heads over {kv_heads} key-value heads of width {head_dim}: every width must be positive, the width of \
+         a head even, and the heads a multiple of the key-value heads"
     )]
     Widths {
         /// Query heads.
         heads: usize,
-        /// Key-value heads.
         kv_heads: usize,
-        /// Width of a head.
         head_dim: usize,
     },
     /// The layout is not that of the configuration.
@@ -20,13 +19,11 @@ pub enum FusedError {
     Layout {
         /// Position in the layout.
         index: usize,
-        /// Its name there.
         name: String,
     },
     /// A vector is not as long as the layout.
     #[error("a vector of {found} elements where the layout has {expected}")]
     Elements {
-        /// Elements given.
         found: usize,
         /// Elements of the layout.
         expected: usize,
@@ -34,17 +31,14 @@ pub enum FusedError {
     /// The batch holds another number of tokens than its shape says.
     #[error("a batch of {sequences} sequences of {length} tokens cannot hold {found} tokens")]
     BatchShape {
-        /// Sequences.
         sequences: usize,
         /// Predicted tokens of each.
         length: usize,
-        /// Tokens given.
         found: usize,
     },
     /// A token outside the vocabulary.
     #[error("token {token} is outside the vocabulary of {vocab}")]
     Token {
-        /// The token.
         token: u32,
         /// Tokens in the vocabulary.
         vocab: usize,

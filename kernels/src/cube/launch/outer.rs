@@ -90,7 +90,8 @@ pub(in crate::cube) fn move_by(values: CubeTensor, body: CubeTensor, codec: Code
     values
 }
 
-/// The tensor itself where no one else holds its buffer, or a copy, made as words so that no float operation touches it.
+/// The tensor itself where no one else holds its buffer, or a copy, made as words so that no float operation touches
+/// it.
 fn owned(tensor: CubeTensor) -> CubeTensor {
     if tensor.can_mut() {
         return tensor;

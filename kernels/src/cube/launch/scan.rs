@@ -53,8 +53,8 @@ impl Scan {
     }
 }
 
-/// Elements that a result is for: a block of a dense codec; of a sparse one a chunk where shared memory holds its sums, else
-/// half of one.
+/// Elements that a result is for: a block of a dense codec; of a sparse one a chunk where shared memory holds its sums,
+/// else half of one.
 pub(in crate::cube) fn scan_span(client: &Client, codec: Codec, limits: Limits) -> usize {
     let Form::Sparse(shape) = Form::of(codec) else {
         return CHUNK / BLOCKS;

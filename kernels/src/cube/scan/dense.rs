@@ -14,8 +14,8 @@ use crate::cube::wide::{add_product, magnitude};
 /// Blocks of a dense chunk that a cube scans.
 pub(in crate::cube) const BLOCKS: u32 = 16;
 
-/// As [`scan_sparse`](super::scan_sparse), a result a block: 16 blocks a cube. First a unit sums up T of four elements, then a unit goes over a
-/// block for a member, or for S.
+/// As [`scan_sparse`](super::scan_sparse), a result a block: 16 blocks a cube. First a unit sums up T of four elements,
+/// then a unit goes over a block for a member, or for S.
 ///
 /// # Shapes
 /// As [`scan_sparse`](super::scan_sparse); `out` [64 · chunks · (4 · members + 3)].

@@ -29,8 +29,8 @@ pub(crate) fn write<const B: u32>(field: &mut [u8], numbers: &[u8]) {
     }
 }
 
-/// Unpacks as many numbers as `numbers` holds, a multiple of eight; what follows the field is not looked at, but reading is
-/// quickest where eight bytes do.
+/// Unpacks as many numbers as `numbers` holds, a multiple of eight; what follows the field is not looked at, but
+/// reading is quickest where eight bytes do.
 #[inline(always)]
 pub(crate) fn read<const B: u32>(field: &[u8], numbers: &mut [u8]) {
     for (group, eight) in numbers.as_chunks_mut::<8>().0.iter_mut().enumerate() {

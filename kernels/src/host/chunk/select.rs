@@ -1,9 +1,9 @@
 //! The k largest magnitudes of a chunk, ties to the lower index.
 //!
-//! Invariant: the result is a function of the magnitudes' bits alone. The chunk is laid out in [`COLUMNS_MIN`] columns or
-//! 2k; each column's largest is one element, so whatever bound k of those maxima reach, k elements reach. Bisecting the
-//! bits among the maxima, which lie in a few registers, gives a bound that as a rule a few more than k elements reach (73
-//! for k = 64 of normal values); one pass marks them, and only they are looked at again.
+//! Invariant: the result is a function of the magnitudes' bits alone. The chunk is laid out in [`COLUMNS_MIN`] columns
+//! or 2k; each column's largest is one element, so whatever bound k of those maxima reach, k elements reach. Bisecting
+//! the bits among the maxima, which lie in a few registers, gives a bound that as a rule a few more than k elements
+//! reach (73 for k = 64 of normal values); one pass marks them, and only they are looked at again.
 
 use crate::format::CHUNK;
 use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK};
@@ -135,9 +135,9 @@ const fn columns(k: usize) -> usize {
     if 2 * k > COLUMNS_MIN { 2 * k } else { COLUMNS_MIN }
 }
 
-/// The greatest bound found within so many halvings that at least `k` of the values reach, and how many do. `reached` is
-/// such a bound with its count; fewer than `k` values reach `limit`. Unless the halvings run out, it is the k-th largest, or
-/// a bound that exactly `k` values reach.
+/// The greatest bound found within so many halvings that at least `k` of the values reach, and how many do. `reached`
+/// is such a bound with its count; fewer than `k` values reach `limit`. Unless the halvings run out, it is the k-th
+/// largest, or a bound that exactly `k` values reach.
 #[inline(always)]
 fn bisect(values: &[i32], k: usize, reached: (i32, usize), limit: i32, halvings: usize) -> (i32, usize) {
     let ((mut bound, mut found), mut limit) = (reached, limit);

@@ -58,8 +58,8 @@ impl Shape {
 
 vectorised! {
     #![bytes]
-    /// Encodes a chunk, padded with zeros beyond its `real` elements, into bytes of its size. What was sent stays in the
-    /// selection for [`take_off`]. False, and nothing written, where an element is not finite.
+    /// Encodes a chunk, padded with zeros beyond its `real` elements, into bytes of its size. What was sent stays in
+    /// the selection for [`take_off`]. False, and nothing written, where an element is not finite.
     pub(crate) fn encode(
         shape: Shape,
         chunk: &[f32; CHUNK],

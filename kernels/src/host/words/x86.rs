@@ -51,7 +51,8 @@ pub(super) fn reaching_128(values: &[f32; WORD], bound: u32) -> u64 {
     word
 }
 
-/// round(codes · ratio), by the one rounding of a fused multiplication and addition that leaves no place for a fraction.
+/// round(codes · ratio), by the one rounding of a fused multiplication and addition that leaves no place for a
+/// fraction.
 #[inline]
 #[target_feature(enable = "avx512f")]
 fn rounded_512(codes: __m512i, ratio: __m512) -> __m512i {
@@ -138,8 +139,8 @@ pub(super) fn add_nibbles_512(
     for (place, (sums, codes)) in sums.as_chunks_mut::<16>().0.iter_mut().zip(codes.as_chunks::<8>().0).enumerate() {
         // SAFETY: eight bytes, and sixteen numbers of 32 bits to read and write; no alignment is asked for.
         unsafe {
-            // A byte in each 64 bits: its lower half at their low end, its upper half at the low end of their upper 32; a
-            // look-up takes four bits.
+            // A byte in each 64 bits: its lower half at their low end, its upper half at the low end of their upper 32;
+            // a look-up takes four bits.
             let bytes = _mm512_cvtepu8_epi64(_mm_loadl_epi64(codes.as_ptr().cast()));
             let codes = _mm512_or_si512(bytes, _mm512_slli_epi64::<28>(bytes));
             if let Some(rounded) = rounded.as_deref_mut() {

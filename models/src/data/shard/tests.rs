@@ -56,7 +56,10 @@ proptest! {
     }
 
     #[test]
-    fn hostile_bytes_are_refused_or_mean_themselves(mut bytes in prop::collection::vec(any::<u8>(), 0..80), keep in 0usize..20) {
+    fn hostile_bytes_are_refused_or_mean_themselves(
+        mut bytes in prop::collection::vec(any::<u8>(), 0..80),
+        keep in 0usize..20,
+    ) {
         let good = shard().to_bytes().unwrap();
         for (to, from) in bytes.iter_mut().zip(&good[..keep]) {
             *to = *from;

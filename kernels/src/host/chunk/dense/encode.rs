@@ -2,8 +2,8 @@
 //!
 //! Invariant: a code is the exact quotient rounded once. A product with the reciprocal of the scale is off by less than
 //! 2^−15; where one of a block comes that near to a tie, the block is done again with quotients in f64, whose rounding
-//! cannot move a tie: the quotient of 24 by 8 significant bits is a tie only when f64 holds it exactly, and is farther from
-//! one than f64's error otherwise.
+//! cannot move a tie: the quotient of 24 by 8 significant bits is a tie only when f64 holds it exactly, and is farther
+//! from one than f64's error otherwise.
 
 use simd::vectorised;
 
@@ -13,7 +13,8 @@ use crate::host::chunk::bits;
 use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, bf16_parts, bf16_to_f32, parts};
 use crate::host::rounding::{Rounding, random_words};
 
-/// Adding this to a small f32 rounds it to an integer, to nearest, ties to even, whose low byte is then that of the sum.
+/// Adding this to a small f32 rounds it to an integer, to nearest, ties to even, whose low byte is then that of the
+/// sum.
 const ROUNDER_F32: f32 = 12_582_912.0;
 
 /// Distance from the nearest integer beyond which a product may lie on the wrong side of a tie: ½ − 2^−15.
@@ -24,9 +25,9 @@ const ORDINARY: std::ops::Range<u32> = 40..215;
 
 vectorised! {
     #![bytes]
-    /// Encodes a chunk, padded with zeros, whose first block is number `first_block` of the vector, into bytes of its size.
-    /// `left` takes the values less the decoded ones. False where an element is not finite; what was written then means
-    /// nothing.
+    /// Encodes a chunk, padded with zeros, whose first block is number `first_block` of the vector, into bytes of its
+    /// size. `left` takes the values less the decoded ones. False where an element is not finite; what was written then
+    /// means nothing.
     pub(crate) fn encode(
         width: Width,
         chunk: &[f32; CHUNK],
@@ -75,7 +76,8 @@ fn encode_as(
     top < INFINITY_BITS as i32
 }
 
-/// As [`scale_of`]: the truncated quotient, raised until its largest multiple, which f32 holds exactly, reaches the magnitude.
+/// As [`scale_of`]: the truncated quotient, raised until its largest multiple, which f32 holds exactly, reaches the
+/// magnitude.
 #[inline(always)]
 fn quick_scale(width: Width, largest: u32) -> u16 {
     if !ORDINARY.contains(&(largest >> 23)) {
