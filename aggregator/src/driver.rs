@@ -9,21 +9,20 @@ use std::path::PathBuf;
 use anyhow::Context;
 use models::{DeviceChoice, device};
 use network::{BlobStore, Network, NetworkConfig};
+use node::compute::ComputeThread;
+use node::job::Job;
 use protocol::Invite;
+use record::events::{Event, Events, Listening};
 use tokio_util::sync::CancellationToken;
 
-use crate::compute::ComputeThread;
-use crate::events::{Devices, Event, Events, Listening};
-use crate::job::Job;
-
 mod admission;
-mod commit;
+mod clock;
 mod desk;
 mod opening;
 mod reporting;
 mod session;
 
-pub use reporting::{LedgerConfig, LedgerPlace};
+pub use reporting::LedgerConfig;
 
 use opening::Opened;
 use reporting::Reporting;
@@ -62,7 +61,7 @@ pub struct AggregatorConfig {
 /// What stops the aggregator: an unusable directory, text, device, port or disk, each with what would do.
 pub async fn run(config: AggregatorConfig, events: Events, shutdown: CancellationToken) -> anyhow::Result<()> {
     let report = device::survey(&config.device, config.require_gpu, config.threads)?;
-    events.emit(Event::Devices(Devices::of(&report)));
+    events.emit(Event::Devices(node::devices(&report)));
     let opening = {
         let (config, events) = (config.clone(), events.clone());
         tokio::task::spawn_blocking(move || opening::open(&config, &report, &events))

@@ -5,21 +5,15 @@
 
 use std::fs;
 
+use disk::{FileError, RecordLog};
 use protocol::coordinator::Record;
-use protocol::manifest::ManifestDocument;
 use protocol::{CommittedManifest, Round};
-
-use crate::files::{self, FileError};
-use crate::records::RecordLog;
-use crate::run_directory::RunDirectory;
-
-/// The largest manifest file, in bytes.
-const MANIFEST_BYTES_MAX: u64 = 16 << 20;
+use record::{OPEN_ROUND_BOUNDS, RunDirectory, manifests};
 
 /// The durable records since the last committed round.
 #[derive(Debug)]
 pub struct Journal {
-    log: RecordLog<Record>,
+    log: RecordLog,
     run: RunDirectory,
     genesis: Option<Record>,
 }
@@ -31,12 +25,12 @@ impl Journal {
     /// # Errors
     /// When the journal is damaged or the disk refuses.
     pub fn open(run: &RunDirectory) -> Result<(Self, Vec<Record>), FileError> {
-        files::create_directory(&run.state())?;
-        let (log, records) = RecordLog::open(&run.open_round())?;
+        disk::create_directory(&run.state())?;
+        let (log, records): (_, Vec<Record>) = RecordLog::open_all(&run.open_round(), OPEN_ROUND_BOUNDS)?;
         let genesis = records.iter().find(|record| matches!(record, Record::Genesis(_))).cloned();
         for record in &records {
             if let Record::Committed(committed) = record {
-                write_manifest(run, committed)?;
+                manifests::write(run, committed)?;
             }
         }
         Ok((Self { log, run: run.clone(), genesis }, records))
@@ -60,7 +54,7 @@ impl Journal {
     /// # Errors
     /// When the disk refuses.
     pub fn commit(&mut self, committed: &CommittedManifest) -> Result<(), FileError> {
-        write_manifest(&self.run, committed)?;
+        manifests::write(&self.run, committed)?;
         self.log.replace(self.genesis.as_slice())
     }
 
@@ -75,34 +69,4 @@ impl Journal {
         }
         fs::remove_dir_all(&directory).map_err(FileError::io("remove", &directory))
     }
-}
-
-/// Writes `rounds/<round>/manifest.json`; one that is there is left alone.
-///
-/// # Errors
-/// When the disk refuses.
-pub fn write_manifest(run: &RunDirectory, committed: &CommittedManifest) -> Result<(), FileError> {
-    let round = committed.manifest.body.round;
-    let path = run.manifest(round);
-    if path.exists() {
-        return Ok(());
-    }
-    files::create_directory(&run.round(round))?;
-    files::sync_directory(&run.rounds())?;
-    files::write_json(&path, &ManifestDocument::from(committed.clone()))
-}
-
-/// Reads the manifest of a committed round and checks that it has the hash that it states.
-///
-/// # Errors
-/// When it is missing or damaged.
-pub fn read_manifest(run: &RunDirectory, round: Round) -> Result<CommittedManifest, FileError> {
-    let path = run.manifest(round);
-    let document: ManifestDocument = files::read_json(&path, MANIFEST_BYTES_MAX)?;
-    let found = document.manifest.hash();
-    if found != document.manifest_hash || document.manifest.round != round {
-        let message = format!("it hashes to {found} and is of round {}", document.manifest.round);
-        return Err(FileError::Damaged { path, line: 1, message });
-    }
-    Ok(CommittedManifest::from(document))
 }

@@ -5,19 +5,17 @@
 //! before fixed, and its recorded state hash is the hash of the replayed state; so what comes out is the state that an
 //! undisturbed run has.
 
-use kernels::{Codec, Summand};
+use disk::FileError;
 use models::tokenizer::Tokenizer;
+use node::checkpoint::{self, Checkpoint, CheckpointError};
+use node::job::{Job, JobError};
+use node::state::{OuterRule, State};
+use node::{measure, payloads};
 use protocol::coordinator::Record;
 use protocol::{CertificateError, CommittedManifest, Hash, Head, Round, SignatureError};
+use record::{Genesis, RoundRecord, RoundsLog, RunDirectory, manifests};
 
-use crate::checkpoint::{self, Checkpoint, CheckpointError};
-use crate::files::FileError;
-use crate::genesis::Genesis;
-use crate::job::{Job, JobError};
-use crate::journal::{self, Journal};
-use crate::rounds_log::{RoundCommitted, RoundsLog};
-use crate::run_directory::RunDirectory;
-use crate::state::{OuterRule, State, StateError};
+use crate::journal::Journal;
 
 /// A run as it was when its last process ended.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub struct Recovered {
     /// `rounds.jsonl`, to go on with.
     pub rounds_log: RoundsLog,
     /// Its lines.
-    pub rounds: Vec<RoundCommitted>,
+    pub rounds: Vec<RoundRecord>,
     /// Committed rounds that have no line there yet.
     pub unlogged: Vec<CommittedManifest>,
     /// The last committed manifest.
@@ -147,7 +145,7 @@ pub fn recover(run: &RunDirectory) -> Result<Recovered, RecoverError> {
     })
 }
 
-/// Replays one committed manifest: checks the chain, applies the terms, checks the state hash.
+/// Replays one committed manifest: checks the chain, applies the summands, checks the state hash.
 ///
 /// # Errors
 /// [`RecoverError`] with the round.
@@ -159,20 +157,16 @@ pub fn apply_committed(
 ) -> Result<(), RecoverError> {
     let manifest = &committed.manifest.body;
     let refuse = |what: String| RecoverError::Replay { round: manifest.round, what };
-    let codec: Codec = manifest.codec.parse().map_err(|error: kernels::UnknownCodec| refuse(error.to_string()))?;
-    let terms = manifest.terms();
-    let bytes_max = (kernels::HEADER_BYTES + codec.body_bytes(state.theta.len())) as u64;
-    let load = |hash| run.load_payload(manifest.round, hash, bytes_max);
-    let payloads = terms.iter().map(|term| load(&term.payload_hash)).collect::<Result<Vec<_>, _>>()?;
-    let bodies = payloads.iter().map(|bytes| kernels::parse(bytes).map(|(_, body)| body));
-    let bodies = bodies.collect::<Result<Vec<_>, _>>().map_err(|error| refuse(error.to_string()))?;
-    let terms: Vec<Summand<'_>> =
-        terms.iter().zip(bodies).map(|(term, body)| Summand { body, weight: term.weight, clip: term.clip }).collect();
-    rule.apply(codec, state, &terms).map_err(|error: StateError| refuse(error.to_string()))?;
-    let found = state.hash();
+    let summands = manifest.summands();
+    let hashes: Vec<Hash> = summands.iter().map(|summand| summand.payload_hash).collect();
+    let payloads = payloads::load(run, manifest.round, &hashes, state.elements())?;
+    let next = measure::next_state(rule, state, &manifest.codec, &summands, &payloads);
+    let next = next.map_err(|error| refuse(error.to_string()))?;
+    let found = next.hash();
     if found != manifest.state_hash {
         return Err(refuse(format!("the state hashes to {found}, not to {}", manifest.state_hash)));
     }
+    *state = next;
     Ok(())
 }
 
@@ -198,18 +192,18 @@ impl<'a> Replay<'a> {
         Self { run, genesis, rule, from: start.manifest.round, head, last: None, unlogged: Vec::new() }
     }
 
-    fn step(&mut self, round: Round, state: &mut State, logged: u64) -> Result<(), RecoverError> {
+    fn step(&mut self, round: Round, state: &mut State, logged: Round) -> Result<(), RecoverError> {
         // The checkpoint's own round is read too: it may be the last manifest that there is.
-        if round < self.from && round.0 <= logged {
+        if round < self.from && round <= logged {
             return Ok(());
         }
-        let committed = journal::read_manifest(self.run, round)?;
+        let committed = manifests::read(self.run, round)?;
         if round > self.from {
             self.check(&committed)?;
             apply_committed(self.run, self.rule, state, &committed)?;
             self.head = Some(Head::of(&committed.manifest.body));
         }
-        if round.0 > logged {
+        if round > logged {
             self.unlogged.push(committed.clone());
         }
         self.last = Some(committed);

@@ -442,7 +442,7 @@ def run(directory):
         before = state_hash(theta)
         require(before == line["state_hash"], f"round {line['round']}: {before}, recorded {line['state_hash']}")
         require(before == manifest["state_hash"], f"round {line['round']}: {before}, signed {manifest['state_hash']}")
-        rounds.append({"round": line["round"], "codec": manifest["codec"], "terms": len(terms), "state_hash": before})
+        rounds.append({"round": line["round"], "codec": manifest["codec"], "summands": len(terms), "state_hash": before})
     print(json.dumps({"rounds": rounds}))
 
 

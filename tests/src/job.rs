@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aggregator::job::Job;
+use node::job::Job;
 
 /// The micro job as `change` leaves it, written into `directory`.
 ///

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aggregator::events::RoundCommitted;
-use aggregator::files::read_json_lines;
+use disk::read_json_lines;
+use record::RoundRecord;
 use tempfile::TempDir;
 
 /// A directory for one test; it stays when the test fails, and its path is printed.
@@ -59,7 +59,7 @@ impl Drop for Place {
 /// # Panics
 /// When the file is missing or damaged.
 #[must_use]
-pub fn rounds(run: &Path) -> Vec<RoundCommitted> {
+pub fn rounds(run: &Path) -> Vec<RoundRecord> {
     read_json_lines(&run.join("rounds.jsonl")).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -4,9 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
+use record::RoundRecord;
 use serde_json::Value;
 use tests::{Place, Up, cotrain, micro, run, text};
-use worker::output::RoundCommitted;
 
 /// The header before every body, in bytes.
 const HEADER_BYTES: usize = 168;
@@ -178,7 +178,7 @@ fn the_codecs_are_measured_on_what_a_run_keeps() {
 fn rounds_of_one_worker(run: &Path) -> Vec<PathBuf> {
     let rounds = run::rounds(run);
     let worker = &rounds[0].contributions[0].worker;
-    let payload = |round: &RoundCommitted| {
+    let payload = |round: &RoundRecord| {
         let contribution = round.contributions.iter().find(|one| one.worker == *worker).unwrap();
         run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash))
     };

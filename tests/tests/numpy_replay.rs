@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aggregator::job::{CodecStage, Job};
+use node::job::{CodecStage, Job};
 use serde_json::Value;
 use tests::{Ended, Place, Up, job, micro, python, run, text};
 
@@ -33,7 +33,7 @@ fn assert_all_agree(run: &Path, ended: &Ended, workers: usize) -> Vec<String> {
     let second: Vec<_> =
         replayed.iter().map(|r| (r["round"].as_u64().unwrap(), r["state_hash"].as_str().unwrap())).collect();
     assert_eq!(second, recorded.iter().map(|(round, hash)| (*round, hash.as_str())).collect::<Vec<_>>());
-    assert!(replayed.iter().any(|round| round["terms"].as_u64() == Some(workers as u64)), "nothing was aggregated");
+    assert!(replayed.iter().any(|round| round["summands"].as_u64() == Some(workers as u64)), "nothing was aggregated");
     replayed.iter().map(|round| round["codec"].as_str().unwrap().to_owned()).collect()
 }
 

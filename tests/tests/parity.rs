@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may, also in their helpers")]
 
-use aggregator::job::Job;
+use node::job::Job;
 use tests::{Place, Up, parity, run, text};
 
 /// The largest difference between the two runs' held-out losses, in nats per token.

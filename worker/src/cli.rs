@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kernels::Codec;
 use models::DeviceChoice;
 
+pub mod job;
 mod ledger;
 mod tools;
 

@@ -1,27 +1,28 @@
 //! The worker as a process: the thin loop around [`protocol::Member`].
 //!
 //! Three owners: this task (the core, the disk's records), the network task behind [`network::Network`], and the compute
-//! thread that owns trainer, residual and state ([`learner`]). What survives a restart is in [`keepsake`], written by
-//! [`keeper`].
+//! thread that owns trainer, residual and state ([`learner`]). What survives a restart is in [`directory`], written by
+//! [`writer`].
 
-use aggregator::compute::ComputeThread;
-use aggregator::events::{Devices, Event, Events, Warning};
 use models::{DeviceReport, device};
 use network::{BlobStore, Network, NetworkConfig};
+use node::compute::ComputeThread;
+use record::events::{Event, Events, Warning};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::WorkerConfig;
-
+mod config;
+mod directory;
 mod join;
-mod keeper;
-mod keepsake;
 mod learner;
 mod offers;
 mod session;
 mod starting;
+mod writer;
 
+pub use config::WorkerConfig;
+
+use directory::Directory;
 use join::Joined;
-use keepsake::Keepsake;
 use offers::Offers;
 use session::Session;
 
@@ -31,10 +32,10 @@ use session::Session;
 /// What stops the worker: an unusable directory or device, a refusal of the aggregator, each with what would do.
 pub async fn run(config: WorkerConfig, events: Events, shutdown: CancellationToken) -> anyhow::Result<()> {
     let report = device::survey(&config.device, config.require_gpu, config.threads)?;
-    events.emit(Event::Devices(Devices::of(&report)));
-    let keepsake = Keepsake::open(&config.directory)?;
-    let _lock = aggregator::lock::DirectoryLock::acquire(&config.directory, "worker")?;
-    let fresh = aggregator::files::random_bytes()?;
+    events.emit(Event::Devices(node::devices(&report)));
+    let keepsake = Directory::open(&config.directory)?;
+    let _lock = disk::DirectoryLock::acquire(&config.directory, "worker")?;
+    let fresh = disk::random_bytes()?;
     let secret = keepsake.secret(|| fresh)?;
 
     let mut network_config = NetworkConfig::new(secret, config.invite.network);
@@ -50,7 +51,7 @@ pub async fn run(config: WorkerConfig, events: Events, shutdown: CancellationTok
 async fn take_part(
     config: &WorkerConfig,
     report: DeviceReport,
-    keepsake: Keepsake,
+    keepsake: Directory,
     secret: [u8; 32],
     network: Network,
     mut inbox: tokio::sync::mpsc::Receiver<network::NetworkEvent>,
@@ -67,7 +68,7 @@ async fn take_part(
         events.emit(Event::Warning(Warning { message: "the run is over already".to_owned() }));
         return Ok(());
     };
-    events.emit(Event::Joined(aggregator::events::Joined {
+    events.emit(Event::Joined(record::events::Joined {
         worker: network.worker().to_string(),
         members: welcome.head.as_ref().map_or(1, |head| head.roster.members.len()),
     }));
@@ -75,14 +76,14 @@ async fn take_part(
     for message in started.notes {
         events.emit(Event::Warning(Warning { message }));
     }
-    let account = crate::wallet::account(&config.directory, &secret)?;
+    let account = crate::commands::wallet::account(&config.directory, &secret)?;
     let offers = Offers::new(account, network.worker(), report.chosen.threads());
     let kept = started.learner.keeper.kept();
     let compute = ComputeThread::spawn("compute", started.learner)?;
     let session =
         Session::new(started.member, started.records, kept, config, hello, network, compute, events, started.limit);
-    if let Some(terms) = welcome.ledger {
-        crate::claim::keep_session(&config.directory, &welcome.session, &terms)?;
+    if let Some(conditions) = welcome.ledger {
+        crate::commands::claim::keep_session(&config.directory, &welcome.session, &conditions)?;
     }
     let session = session.with_ledger(offers, welcome.ledger);
     session.run(inbox, shutdown).await

@@ -11,13 +11,9 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use record::events::{Event, EventSink, Events};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
-
-pub use aggregator::events::{
-    CheckpointWritten, ContributionLine, Corpus, Devices, Event, EventSink, Events, Failed, Finished, Inner, Joined,
-    Left, Listening, Process, RoundAbandoned, RoundApplied, RoundCommitted, RunStart, TimingsMs, Warning,
-};
 
 use crate::cli::OutputFormat;
 

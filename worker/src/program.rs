@@ -5,9 +5,10 @@ use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{BenchCommand, CheckpointCommand, Cli, CodecCommand, Command, ConfigCommand, LedgerCommand};
-use crate::{
-    bench, checkpoint, claim, codec, doctor, exit, explain, generate, ledger, plan, rewards, roles, up, wallet,
+use crate::commands::{
+    aggregator, bench, checkpoint, claim, codec, config, doctor, generate, ledger, plan, rewards, wallet, worker,
 };
+use crate::{exit, up};
 
 /// Threads of the runtime that drives network, disk and children; computing has its own.
 const RUNTIME_THREADS: usize = 2;
@@ -58,8 +59,8 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
     let stdin = cli.stop_on_stdin_end;
     match cli.command {
         Command::Up(arguments) => drive(stdin, |stop| up::run(arguments, stop)),
-        Command::Worker(arguments) => drive(stdin, |stop| roles::worker(arguments, stop)),
-        Command::Aggregator(arguments) => drive(stdin, |stop| roles::aggregator(arguments, stop)),
+        Command::Worker(arguments) => drive(stdin, |stop| worker::run(arguments, stop)),
+        Command::Aggregator(arguments) => drive(stdin, |stop| aggregator::run(arguments, stop)),
         Command::Rewards(arguments) => rewards::run(&arguments),
         Command::Claim(arguments) => drive(stdin, |_| claim::run(arguments)),
         Command::Wallet(command) => wallet::run(&command),
@@ -82,7 +83,7 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Codec(CodecCommand::Archive(arguments)) => codec::archive(&arguments),
         Command::Codec(CodecCommand::Restore(arguments)) => codec::restore(&arguments),
         Command::Codec(CodecCommand::Inspect(arguments)) => codec::inspect(&arguments),
-        Command::Config(ConfigCommand::Explain(arguments)) => explain::run(&arguments, matches),
+        Command::Config(ConfigCommand::Explain(arguments)) => config::run(&arguments, matches),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -6,16 +6,17 @@
 use std::io;
 use std::path::Path;
 
-use aggregator::files::read_json_lines;
-use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
+use disk::read_json_lines;
+use record::events::RunStart;
+use record::{RoundRecord, RunDirectory};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{OutputFormat, UpArgs};
+use crate::commands::generate::{Sampling, sample};
 use crate::exit::{self, Interrupted};
-use crate::generate::{Sampling, sample};
-use crate::output::{self, RoundCommitted, RunStart};
+use crate::output;
 
 pub mod child;
 pub mod ledger;
@@ -83,10 +84,10 @@ async fn finish(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let directory = &settings.directory;
-    let rounds: Vec<RoundCommitted> = read_json_lines(&directory.rounds_log())?;
+    let rounds: Vec<RoundRecord> = read_json_lines(&directory.rounds_log())?;
     let mut report = Report::new(directory.root(), run, &rounds);
     if directory.payout().is_file() {
-        report.rewards = Some(crate::rewards::report(directory)?);
+        report.rewards = Some(crate::commands::rewards::report(directory)?);
     }
     if let Some(checkpoint) = newest_checkpoint(directory) {
         report.sample = sample_text(arguments, &checkpoint, stop).await;

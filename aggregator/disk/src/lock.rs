@@ -7,7 +7,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use crate::files::FileError;
+use crate::FileError;
 
 /// Why a directory cannot be locked.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum LockError {
 /// A held lock; it ends when dropped or when the process ends.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    // Kept open: the system's lock belongs to the open file.
+    // Written open: the system's lock belongs to the open file.
     _file: File,
     path: PathBuf,
 }

@@ -1,15 +1,17 @@
-//! The log on disk: records that are appended, flushed, and never changed.
+//! The log of binary records: they are appended, flushed, and never changed; a log is replaced as a whole or not at all.
 //!
 //! A record is its length (u32, little-endian), the first four bytes of the BLAKE3 of those four, the BLAKE3 of the body (32
 //! bytes), and the body in postcard. A process that is killed while it writes leaves a record that is incomplete at the end
 //! of the file; it was never acknowledged and is cut off. Damage anywhere else is an error: nothing is dropped silently.
-//! The ledger's blocks and the queue of reports to it are kept so.
+//! What a node promised, the ledger's blocks and the queue of reports to it are kept so, in files named `*.records`.
 
-use serde::{Serialize, de::DeserializeOwned};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use thiserror::Error;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{FileError, sync_parent, temporary_name};
 
 const HEAD_BYTES: usize = 4 + 4 + 32;
 
@@ -22,41 +24,9 @@ pub struct Bounds {
     pub log_bytes_max: u64,
 }
 
-/// Why a log cannot be used.
-#[derive(Debug, Error)]
-pub enum LogError {
-    /// The file system's reason.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The reason.
-        source: io::Error,
-    },
-    /// Another process has the log open.
-    #[error("{0} is in use by another process")]
-    InUse(PathBuf),
-    /// A record that is not the last one is damaged.
-    #[error("{path} is damaged at byte {at}: {what}; restore it from a copy")]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where the record begins.
-        at: u64,
-        /// What is wrong with it.
-        what: String,
-    },
-    /// A body could not be encoded, or is too long.
-    #[error("a record cannot be encoded: {0}")]
-    Encode(String),
-    /// The log is as long as it may be.
-    #[error("{0} is full")]
-    Full(PathBuf),
-}
-
 /// An open log, at whose end the next record goes.
 #[derive(Debug)]
-pub struct Log {
+pub struct RecordLog {
     file: File,
     path: PathBuf,
     bounds: Bounds,
@@ -72,7 +42,7 @@ pub struct Opened {
     pub cut: u64,
 }
 
-impl Log {
+impl RecordLog {
     /// Opens or makes a log and hands each body with its number, from 0, to `read`, which says what is wrong with it.
     ///
     /// # Errors
@@ -81,24 +51,24 @@ impl Log {
         path: &Path,
         bounds: Bounds,
         mut read: impl FnMut(u64, &[u8]) -> Result<(), String>,
-    ) -> Result<(Log, Opened), LogError> {
-        let io = |source| LogError::Io { path: path.into(), source };
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(io)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(LogError::InUse(path.into())),
-            Err(TryLockError::Error(source)) => return Err(io(source)),
+    ) -> Result<(Self, Opened), FileError> {
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
+        let file = options.map_err(FileError::io("open", path))?;
+        lock(&file, path)?;
+        let mut log = Self { file, path: path.into(), bounds, end: 0 };
+        let length = log.file.metadata().map_err(FileError::io("measure", path))?.len();
+        if length == 0 {
+            sync_parent(path)?;
         }
-        let mut log = Log { file, path: path.into(), bounds, end: 0 };
-        let length = log.file.metadata().map_err(io)?.len();
         if length > bounds.log_bytes_max {
-            return Err(LogError::Full(path.into()));
+            return Err(FileError::Full(path.into()));
         }
         let mut input = BufReader::new(&log.file);
         let (mut end, mut records) = (0, 0);
-        let damaged = |at, what| LogError::Damaged { path: path.into(), at, what };
+        let damaged = |at, message| FileError::DamagedRecord { path: path.into(), at, message };
         loop {
-            match next(&mut input, length - end, bounds.body_bytes_max as usize).map_err(io)? {
+            let next = next(&mut input, length - end, bounds.body_bytes_max as usize);
+            match next.map_err(FileError::io("read", path))? {
                 Next::Body(body) => {
                     read(records, &body).map_err(|what| damaged(end, what))?;
                     end += (HEAD_BYTES + body.len()) as u64;
@@ -110,10 +80,23 @@ impl Log {
         }
         let cut = length - end;
         if cut > 0 {
-            log.file.set_len(end).and_then(|()| log.file.sync_all()).map_err(io)?;
+            log.file.set_len(end).and_then(|()| log.file.sync_all()).map_err(FileError::io("truncate", path))?;
         }
         log.end = end;
         Ok((log, Opened { records, cut }))
+    }
+
+    /// As [`RecordLog::open`], for records of one type, which are returned in the order in which they were written.
+    ///
+    /// # Errors
+    /// As there, and when a record is none of `T`.
+    pub fn open_all<T: DeserializeOwned>(path: &Path, bounds: Bounds) -> Result<(Self, Vec<T>), FileError> {
+        let mut records = Vec::new();
+        let (log, _) = Self::open(path, bounds, |_, body| {
+            records.push(decode(body)?);
+            Ok(())
+        })?;
+        Ok((log, records))
     }
 
     /// Where the last record ends, in bytes.
@@ -126,24 +109,53 @@ impl Log {
     ///
     /// # Errors
     /// When the record or the log would be too long, or the disk refuses; the log is then as it was.
-    pub fn append<T: Serialize>(&mut self, value: &T) -> Result<(), LogError> {
+    pub fn append<T: Serialize>(&mut self, value: &T) -> Result<(), FileError> {
         let record = self.encode(value)?;
         if self.end + record.len() as u64 > self.bounds.log_bytes_max {
-            return Err(LogError::Full(self.path.clone()));
+            return Err(FileError::Full(self.path.clone()));
         }
-        if let Err(source) = self.write(&record) {
+        if let Err(source) = write_at(&mut self.file, self.end, &record) {
             // What was written of it goes, so that a shorter record does not end in its middle.
             let _ = self.file.set_len(self.end);
-            return Err(LogError::Io { path: self.path.clone(), source });
+            return Err(FileError::io("append to", &self.path)(source));
         }
         self.end += record.len() as u64;
         Ok(())
     }
 
-    fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, LogError> {
-        let body = postcard::to_stdvec(value).map_err(|error| LogError::Encode(error.to_string()))?;
+    /// Replaces the whole log by these records in one step: the old ones or the new ones are there, never a mix.
+    ///
+    /// # Errors
+    /// When a record or the log would be too long, or the disk refuses; the old log is then in force.
+    pub fn replace<T: Serialize>(&mut self, values: &[T]) -> Result<(), FileError> {
+        let records = values.iter().map(|value| self.encode(value)).collect::<Result<Vec<_>, _>>()?.concat();
+        let end = records.len() as u64;
+        if end > self.bounds.log_bytes_max {
+            return Err(FileError::Full(self.path.clone()));
+        }
+        let temporary = temporary_name(&self.path);
+        let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(&temporary);
+        let mut file = options.map_err(FileError::io("create", &temporary))?;
+        // The lock is the file's: the new one is taken before it has the log's name.
+        lock(&file, &temporary)?;
+        let renamed = write_at(&mut file, 0, &records).and_then(|()| fs::rename(&temporary, &self.path));
+        if let Err(source) = renamed {
+            // Best effort: what matters is that the log is untouched; the leftover is swept when the directory is opened.
+            let _ = fs::remove_file(&temporary);
+            return Err(FileError::io("replace", &self.path)(source));
+        }
+        sync_parent(&self.path)?;
+        // Closing the old file would not give its lock back while a child process holds it; nobody asks for it by name.
+        (self.file, self.end) = (file, end);
+        Ok(())
+    }
+
+    fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, FileError> {
+        let refuse = |message: String| FileError::Encode { path: self.path.clone(), message };
+        let body = postcard::to_stdvec(value).map_err(|error| refuse(error.to_string()))?;
         let length = u32::try_from(body.len()).ok().filter(|length| *length <= self.bounds.body_bytes_max);
-        let length = length.ok_or_else(|| LogError::Encode(format!("{} bytes", body.len())))?.to_le_bytes();
+        let too_long = || refuse(format!("{} bytes, at most {} are allowed", body.len(), self.bounds.body_bytes_max));
+        let length = length.ok_or_else(too_long)?.to_le_bytes();
         let mut record = Vec::with_capacity(HEAD_BYTES + body.len());
         record.extend(length);
         record.extend(&blake3::hash(&length).as_bytes()[..4]);
@@ -151,19 +163,27 @@ impl Log {
         record.extend(&body);
         Ok(record)
     }
-
-    fn write(&mut self, record: &[u8]) -> io::Result<()> {
-        self.file.seek(SeekFrom::Start(self.end))?;
-        self.file.write_all(record)?;
-        self.file.sync_data()
-    }
 }
 
-impl Drop for Log {
+impl Drop for RecordLog {
     /// Closing the file would not do: a child process that is just being started may hold it for a moment longer.
     fn drop(&mut self) {
         let _ = self.file.unlock();
     }
+}
+
+fn lock(file: &File, path: &Path) -> Result<(), FileError> {
+    match file.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(FileError::InUse(path.into())),
+        Err(TryLockError::Error(source)) => Err(FileError::io("lock", path)(source)),
+    }
+}
+
+fn write_at(file: &mut File, at: u64, bytes: &[u8]) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)?;
+    file.sync_data()
 }
 
 /// Reads a body of a log.
@@ -223,3 +243,6 @@ fn all_zeros(input: &mut impl BufRead, count: u64) -> io::Result<bool> {
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests;

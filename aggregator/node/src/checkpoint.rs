@@ -7,14 +7,14 @@
 
 use std::path::{Path, PathBuf};
 
+use disk::FileError;
 use models::Layout;
 use models::huggingface::{self, Imported};
 use models::tokenizer::Tokenizer;
 use protocol::{Hash, Head, Round, SessionId};
+use record::{numbered_directories, round_name};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, FileError};
-use crate::run_directory::{numbered_directories, round_name};
 use crate::state::{OuterRule, State, StateError};
 
 mod outer_state;
@@ -149,12 +149,12 @@ pub enum CheckpointError {
 /// # Errors
 /// [`CheckpointError`]; no incomplete directory is left under the final name.
 pub fn write(checkpoints: &Path, snapshot: &Snapshot<'_>) -> Result<PathBuf, CheckpointError> {
-    files::create_directory(checkpoints)?;
+    disk::create_directory(checkpoints)?;
     let path = checkpoints.join(round_name(snapshot.round));
     if !verify(&path).is_ok_and(|manifest| manifest.is_of(snapshot)) {
-        let temporary = files::temporary_name(&path);
+        let temporary = disk::temporary_name(&path);
         remove_directory(&temporary)?;
-        files::create_directory(&temporary)?;
+        disk::create_directory(&temporary)?;
         if let Err(error) = fill(&temporary, snapshot) {
             // A full disk must not also keep what did not fit; what cannot be removed is swept when the run is opened.
             let _ = remove_directory(&temporary);
@@ -162,9 +162,9 @@ pub fn write(checkpoints: &Path, snapshot: &Snapshot<'_>) -> Result<PathBuf, Che
         }
         remove_directory(&path)?;
         std::fs::rename(&temporary, &path).map_err(FileError::io("rename a checkpoint to", &path))?;
-        files::sync_directory(checkpoints)?;
+        disk::sync_directory(checkpoints)?;
     }
-    files::write_atomic(&checkpoints.join(LATEST_FILE), format!("{}\n", round_name(snapshot.round)).as_bytes())?;
+    disk::write_atomic(&checkpoints.join(LATEST_FILE), format!("{}\n", round_name(snapshot.round)).as_bytes())?;
     Ok(path)
 }
 
@@ -218,7 +218,7 @@ pub fn prune(checkpoints: &Path, keep: usize) -> Result<(), CheckpointError> {
     for round in rounds.iter().rev().skip(keep) {
         let path = checkpoints.join(round_name(Round(*round)));
         // A rename first: a crash in the middle of the removal must not leave half a checkpoint under a good name.
-        let temporary = files::temporary_name(&path);
+        let temporary = disk::temporary_name(&path);
         std::fs::rename(&path, &temporary).map_err(FileError::io("rename", &path))?;
         remove_directory(&temporary)?;
     }
@@ -242,8 +242,8 @@ fn fill(directory: &Path, snapshot: &Snapshot<'_>) -> Result<(), CheckpointError
     outer_state::write(&directory.join(OUTER_STATE_FILE), state)?;
     let manifest = describe(directory, snapshot)?;
     let path = directory.join(MANIFEST_FILE);
-    files::write_synced(&path, &files::json_bytes(&path, &manifest)?)?;
-    Ok(files::sync_directory(directory)?)
+    disk::write_synced(&path, &disk::json_bytes(&path, &manifest)?)?;
+    Ok(disk::sync_directory(directory)?)
 }
 
 fn describe(directory: &Path, snapshot: &Snapshot<'_>) -> Result<CheckpointManifest, CheckpointError> {

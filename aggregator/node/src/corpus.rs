@@ -6,15 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
+use disk::FileError;
 use models::data::{self, DataError, ShardError, Split, TokenShard};
 use models::tokenizer::{Tokenizer, TokenizerError};
 use protocol::Hash;
-use serde::{Deserialize, Serialize};
+use record::{RunDirectory, ShardDescription, events};
 
-use crate::events;
-use crate::files::{self, FileError};
 use crate::job::Job;
-use crate::run_directory::RunDirectory;
 
 mod default_text;
 
@@ -68,17 +66,6 @@ pub enum CorpusError {
     },
 }
 
-/// A data shard as it is announced to workers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShardDescription {
-    /// BLAKE3 of the file.
-    pub hash: Hash,
-    /// Bytes of the file.
-    pub bytes: u64,
-    /// Tokens in it.
-    pub tokens: u64,
-}
-
 /// A corpus that is ready to train on.
 #[derive(Clone, Debug)]
 pub struct Prepared {
@@ -125,7 +112,7 @@ pub fn load(run: &RunDirectory, shards: &[ShardDescription], job: &Job) -> Resul
     let vocabulary = job.model.config().map_or(usize::MAX, |config| config.vocab_size);
     let mut tokens = Vec::new();
     for shard in shards {
-        let bytes = files::read_bounded(&run.shard(&shard.hash), SHARD_BYTES_MAX)?;
+        let bytes = disk::read_bounded(&run.shard(&shard.hash), SHARD_BYTES_MAX)?;
         tokens.extend(parse(&bytes, &shard.hash, vocabulary)?.tokens);
     }
     Ok(data::split(&tokens, job.train.sequence_length)?)
@@ -193,7 +180,7 @@ fn read_text(paths: Vec<PathBuf>, tokens_max: u64) -> Result<Text, CorpusError> 
 }
 
 fn store(run: &RunDirectory, tokens: &[u32], vocabulary: usize) -> Result<Vec<ShardDescription>, CorpusError> {
-    files::create_directory(&run.data())?;
+    disk::create_directory(&run.data())?;
     let vocabulary = u32::try_from(vocabulary).unwrap_or(u32::MAX);
     tokens.chunks(SHARD_TOKENS_MAX).map(|part| store_shard(run, part, vocabulary)).collect()
 }
@@ -204,13 +191,13 @@ fn store_shard(run: &RunDirectory, part: &[u32], vocabulary: u32) -> Result<Shar
     let path = run.shard(&hash);
     // A resumed run finds its shards; one that was damaged meanwhile is written again.
     if !intact(&path, &hash) {
-        files::write_atomic(&path, &bytes)?;
+        disk::write_atomic(&path, &bytes)?;
     }
     Ok(ShardDescription { hash, bytes: bytes.len() as u64, tokens: part.len() as u64 })
 }
 
 fn intact(path: &Path, hash: &Hash) -> bool {
-    files::read_bounded(path, SHARD_BYTES_MAX).is_ok_and(|bytes| Hash::of(&bytes) == *hash)
+    disk::read_bounded(path, SHARD_BYTES_MAX).is_ok_and(|bytes| Hash::of(&bytes) == *hash)
 }
 
 fn summarise(text: &Text, split: &Split, vocabulary: usize) -> Result<events::Corpus, CorpusError> {

@@ -24,7 +24,7 @@ pub use sections::{
     ScorePolicy, ScoreSection, TrainSection,
 };
 
-use crate::files::{self, FileError};
+use disk::FileError;
 
 /// The longest job text that is read, in bytes.
 pub const JOB_BYTES_MAX: u64 = 64 << 10;
@@ -123,7 +123,7 @@ impl Job {
     /// # Errors
     /// [`JobError`] with the line, the section and what would do.
     pub fn read(path: &Path) -> Result<Self, JobError> {
-        let bytes = files::read_bounded(path, JOB_BYTES_MAX)?;
+        let bytes = disk::read_bounded(path, JOB_BYTES_MAX)?;
         Self::parse(std::str::from_utf8(&bytes)?)
     }
 

@@ -5,11 +5,11 @@
 //! every CPU, losses agree within the job's tolerance; nothing that a payload holds makes a function here fail: it
 //! makes that payload's numbers bad.
 
-use kernels::{Clipped, Codec, OuterStep, Summand};
+use kernels::{Clipped, Codec, OuterStep};
 use models::data::{DataError, Split};
 use models::{Batch, ModelError, Trainer};
 use protocol::coordinator::{ScoreRequest, Scored};
-use protocol::manifest::AggregateTerm;
+use protocol::manifest::Summand;
 use protocol::member::{Remeasured, Verification, VerifyRequest};
 use protocol::score::{Measured, Prepared, prepare, to_millionths};
 use protocol::{Assignment, Hash, Head, Parameters, Round, ScorePolicy, WorkerId};
@@ -127,30 +127,31 @@ pub fn verify(
         Some(worker) => Some(remeasure(trainer, &frame, &manifest.eval_seed, &gated, worker)?),
         None => None,
     };
-    let next = next_state(context, &manifest.codec, &request.terms, payloads)?;
+    let next = next_state(context.rule, context.state, &manifest.codec, &request.summands, payloads)?;
     let (round, manifest_hash, state_hash) = (manifest.round, request.manifest_hash, next.hash());
     Ok((Verification { round, manifest_hash, gates, remeasured, state_hash }, next))
 }
 
-/// The state after the terms, in the order of workers; the base state stays as it is.
+/// The state after the summands, in the order of workers; the base state stays as it is.
 ///
 /// # Errors
 /// [`MeasureError`] when a payload is missing or the aggregate is refused.
 pub fn next_state(
-    context: &Context<'_>,
+    rule: &OuterRule,
+    base: &State,
     codec: &str,
-    terms: &[AggregateTerm],
+    summands: &[Summand],
     payloads: &Payloads,
 ) -> Result<State, MeasureError> {
     let codec: Codec = codec.parse()?;
-    let mut state = context.state.clone();
-    let terms = terms.iter().map(|term| {
-        let bytes = payloads.get(&term.payload_hash).ok_or(MeasureError::Missing(term.payload_hash))?;
+    let mut state = base.clone();
+    let summands = summands.iter().map(|summand| {
+        let bytes = payloads.get(&summand.payload_hash).ok_or(MeasureError::Missing(summand.payload_hash))?;
         let (_, body) = kernels::parse(bytes)?;
-        Ok(Summand { body, weight: term.weight, clip: term.clip })
+        Ok(kernels::Summand { body, weight: summand.weight, clip: summand.clip })
     });
-    let terms = terms.collect::<Result<Vec<_>, MeasureError>>()?;
-    context.rule.apply(codec, &mut state, &terms)?;
+    let summands = summands.collect::<Result<Vec<_>, MeasureError>>()?;
+    rule.apply(codec, &mut state, &summands)?;
     Ok(state)
 }
 
@@ -248,8 +249,8 @@ impl<'a> Frame<'a> {
     ) -> Result<Vec<f64>, MeasureError> {
         let state = &self.context.state.theta;
         let mut theta = vec![0.0; state.len()];
-        let term = Summand { body, weight: 1, clip };
-        if kernels::apply_into(self.codec, state, &[term], &HALF_STEP, &mut theta).is_err() {
+        let summand = kernels::Summand { body, weight: 1, clip };
+        if kernels::apply_into(self.codec, state, &[summand], &HALF_STEP, &mut theta).is_err() {
             // A step out of the range of numbers is as bad as a step can be.
             return Ok(vec![LOSS_MAX; batch.sequences]);
         }

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use disk::FileError;
 use kernels::{Codec, HEADER_BYTES};
 use protocol::{Hash, Round};
-
-use crate::files::FileError;
-use crate::run_directory::RunDirectory;
+use record::RunDirectory;
 
 /// Payload files by their hash.
 pub type Payloads = BTreeMap<Hash, Arc<Vec<u8>>>;

@@ -1,6 +1,6 @@
 //! The state that all members share, and the one function that makes the next one (DESIGN §2, §4).
 //!
-//! Invariants: equal states, terms and payload bodies give equal next states on every node; an error leaves the state
+//! Invariants: equal states, summands and payload bodies give equal next states on every node; an error leaves the state
 //! as it was; the hash of a state is the BLAKE3 of its bytes, so a state is also a blob that anyone can check.
 
 use kernels::{ApplyError, Codec, OuterStep, Summand};
@@ -173,21 +173,21 @@ impl OuterRule {
         Err(StateError::Size { found, expected: self.state_bytes(), elements: self.layout.elements, buffers })
     }
 
-    /// Makes the next state of `state` in place: the outer step of the terms, in the order of workers. Without a term
+    /// Makes the next state of `state` in place: the outer step of the summands, in the order of workers. Without a term
     /// that has a weight the state stays as it is and only the count of outer steps moves.
     ///
     /// # Errors
     /// [`StateError`]; the state is then as it was.
-    pub fn apply(&self, codec: Codec, state: &mut State, terms: &[Summand<'_>]) -> Result<(), StateError> {
+    pub fn apply(&self, codec: Codec, state: &mut State, summands: &[Summand<'_>]) -> Result<(), StateError> {
         self.check(state)?;
-        if terms.iter().any(|term| term.weight > 0) {
+        if summands.iter().any(|summand| summand.weight > 0) {
             match self.exchange {
                 Exchange::PseudoGradient => {
                     let mut next = vec![0.0; state.theta.len()];
-                    kernels::apply_into(codec, &state.theta, terms, &self.step, &mut next)?;
+                    kernels::apply_into(codec, &state.theta, summands, &self.step, &mut next)?;
                     state.theta = next;
                 }
-                Exchange::Gradient => self.apply_gradient(codec, state, terms)?,
+                Exchange::Gradient => self.apply_gradient(codec, state, summands)?,
             }
         }
         state.outer_steps += 1;
@@ -195,8 +195,8 @@ impl OuterRule {
     }
 
     /// Synchronous data parallelism: the mean gradient, clipped by its global norm, then one AdamW step.
-    fn apply_gradient(&self, codec: Codec, state: &mut State, terms: &[Summand<'_>]) -> Result<(), StateError> {
-        let mut gradient = kernels::mean(codec, state.theta.len(), terms)?;
+    fn apply_gradient(&self, codec: Codec, state: &mut State, summands: &[Summand<'_>]) -> Result<(), StateError> {
+        let mut gradient = kernels::mean(codec, state.theta.len(), summands)?;
         if let Some(index) = gradient.iter().position(|value| !value.is_finite()) {
             return Err(StateError::NonFinite { index });
         }

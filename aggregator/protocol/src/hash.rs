@@ -9,6 +9,12 @@ identifier! {
     Hash
 }
 
+impl Default for Hash {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
 impl Hash {
     /// All zero: the parent of a genesis head, never a hash that a peer could present bytes for.
     pub const ZERO: Self = Self([0; 32]);

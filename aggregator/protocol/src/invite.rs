@@ -52,7 +52,7 @@ pub enum InviteError {
     Checksum,
     /// Made by another version.
     #[error("the invite was made by an incompatible version: {0}")]
-    Content(crate::CodecError),
+    Content(crate::EncodingError),
 }
 
 impl fmt::Display for Invite {

@@ -57,7 +57,7 @@ pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Why bytes are not a value of this protocol.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum CodecError {
+pub enum EncodingError {
     /// The bytes are longer than their kind may be.
     #[error("{bytes} bytes exceed the limit of {bytes_max}")]
     TooLong {
@@ -84,13 +84,13 @@ pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
 /// Reads a value from all of `bytes`.
 ///
 /// # Errors
-/// [`CodecError`] when there are more than `bytes_max` bytes, when they do not hold such a value, or more than it.
-pub fn decode<T: DeserializeOwned>(bytes: &[u8], bytes_max: usize) -> Result<T, CodecError> {
+/// [`EncodingError`] when there are more than `bytes_max` bytes, when they do not hold such a value, or more than it.
+pub fn decode<T: DeserializeOwned>(bytes: &[u8], bytes_max: usize) -> Result<T, EncodingError> {
     if bytes.len() > bytes_max {
-        return Err(CodecError::TooLong { bytes: bytes.len(), bytes_max });
+        return Err(EncodingError::TooLong { bytes: bytes.len(), bytes_max });
     }
-    let (value, rest) = postcard::take_from_bytes(bytes).map_err(CodecError::Malformed)?;
-    if rest.is_empty() { Ok(value) } else { Err(CodecError::Trailing(rest.len())) }
+    let (value, rest) = postcard::take_from_bytes(bytes).map_err(EncodingError::Malformed)?;
+    if rest.is_empty() { Ok(value) } else { Err(EncodingError::Trailing(rest.len())) }
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-mod audit;
-pub(crate) use audit::seed_of;
-pub use audit::{ManifestError, check};
+mod check;
+pub(crate) use check::seed_of;
+pub use check::{ManifestError, check};
 
 /// The record of one round, proposed by the aggregator and committed by a quorum.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,7 +104,7 @@ pub struct Contribution {
 
 /// One payload of the aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AggregateTerm {
+pub struct Summand {
     /// Whose.
     pub worker: WorkerId,
     /// BLAKE3 of the payload file.
@@ -160,8 +160,8 @@ impl Manifest {
 
     /// What enters the aggregate, in the order of workers. When it is empty the state stays as it is.
     #[must_use]
-    pub fn terms(&self) -> Vec<AggregateTerm> {
-        self.contributions.iter().filter_map(Contribution::term).collect()
+    pub fn summands(&self) -> Vec<Summand> {
+        self.contributions.iter().filter_map(Contribution::summand).collect()
     }
 
     /// The entry of one worker.
@@ -174,10 +174,10 @@ impl Manifest {
 impl Contribution {
     /// What of it enters the aggregate.
     #[must_use]
-    pub fn term(&self) -> Option<AggregateTerm> {
+    pub fn summand(&self) -> Option<Summand> {
         let payload_hash = self.payload_hash?;
         let accepted = self.verdict == Verdict::Accepted && self.weight > 0;
-        accepted.then_some(AggregateTerm { worker: self.worker, payload_hash, weight: self.weight, clip: self.clip })
+        accepted.then_some(Summand { worker: self.worker, payload_hash, weight: self.weight, clip: self.clip })
     }
 }
 

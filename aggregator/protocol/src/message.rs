@@ -231,12 +231,12 @@ pub struct Welcome {
     /// Its number in the order of admission, for people.
     pub ordinal: u32,
     /// The ledger that the session reports to; none when it reports to none.
-    pub ledger: Option<LedgerTerms>,
+    pub ledger: Option<LedgerConditions>,
 }
 
 /// What a worker needs to sign transactions that the aggregator submits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerTerms {
+pub struct LedgerConditions {
     /// The number of the chain.
     pub chain_id: u8,
     /// The address of the contract.

@@ -106,7 +106,7 @@ pub(crate) fn manifest(
     let contributions: Vec<_> =
         entries.iter().zip(&decisions).map(|(entry, decision)| Contribution::of(entry, decision)).collect();
     let next_roster = next_roster(parameters, &head.roster, set.round, &contributions, &joins);
-    let accepted = contributions.iter().any(|contribution| contribution.term().is_some());
+    let accepted = contributions.iter().any(|contribution| contribution.summand().is_some());
     Manifest {
         session: SESSION,
         round: set.round,

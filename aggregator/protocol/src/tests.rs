@@ -1,6 +1,6 @@
 //! Decoding: canonical, bounded, and never a panic.
 
-use crate::{CodecError, Roster, Signed, Term, roster::RosterMember};
+use crate::{EncodingError, Roster, Signed, Term, roster::RosterMember};
 use crate::{
     Hash, Hello, HelloReply, Invite, Message, PieceReply, PieceRequest, Round, WorkerId,
     coordinator::Record,
@@ -70,14 +70,14 @@ fn a_message_survives_the_wire() {
 fn bytes_that_follow_are_refused() {
     let mut bytes = encode(&a_message());
     bytes.push(0);
-    assert_eq!(decode::<Message>(&bytes, MESSAGE_BYTES_MAX), Err(CodecError::Trailing(1)));
+    assert_eq!(decode::<Message>(&bytes, MESSAGE_BYTES_MAX), Err(EncodingError::Trailing(1)));
 }
 
 #[test]
 fn a_value_longer_than_its_kind_is_refused_unread() {
     let bytes = encode(&a_message());
     let refused = decode::<Message>(&bytes, bytes.len() - 1);
-    assert_eq!(refused, Err(CodecError::TooLong { bytes: bytes.len(), bytes_max: bytes.len() - 1 }));
+    assert_eq!(refused, Err(EncodingError::TooLong { bytes: bytes.len(), bytes_max: bytes.len() - 1 }));
 }
 
 #[test]

@@ -8,11 +8,10 @@
 
 use std::path::{Path, PathBuf};
 
+use disk::{FileError, JsonLines};
 use protocol::{Hash, Keypair, Signable, Signed};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-
-use crate::files::{self, FileError, JsonLines};
 
 const DOMAIN: &str = "cotrain/audit/1";
 const HASH_KEY: &str = ",\"hash\":";
@@ -20,7 +19,7 @@ const HEAD_BYTES_MAX: u64 = 4096;
 
 /// One line of the log.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-pub struct AuditLine {
+pub struct ChainedLine {
     /// Its number, from 1.
     pub sequence: u64,
     /// The hash of the line before.
@@ -35,20 +34,20 @@ pub struct AuditLine {
 
 /// The newest line, signed by the aggregator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AuditHead {
+pub struct ChainedHead {
     /// Its number.
     pub sequence: u64,
     /// Its hash.
     pub hash: Hash,
 }
 
-impl Signable for AuditHead {
+impl Signable for ChainedHead {
     const DOMAIN: &'static str = "cotrain/audit-head/1";
 }
 
 /// Why a log is not believed.
 #[derive(Debug, thiserror::Error)]
-pub enum AuditError {
+pub enum ChainedLogError {
     /// A file cannot be read or written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -84,19 +83,19 @@ pub enum AuditError {
 
 /// The open log.
 #[derive(Debug)]
-pub struct AuditLog {
+pub struct ChainedLog {
     lines: JsonLines,
     head_path: PathBuf,
-    head: AuditHead,
+    head: ChainedHead,
     keypair: Keypair,
 }
 
-impl AuditLog {
+impl ChainedLog {
     /// Opens or creates the log, drops a torn last line, and checks the chain against the signed head.
     ///
     /// # Errors
-    /// [`AuditError`] when the log was altered.
-    pub fn open(path: &Path, head_path: &Path, keypair: Keypair) -> Result<Self, AuditError> {
+    /// [`ChainedLogError`] when the log was altered.
+    pub fn open(path: &Path, head_path: &Path, keypair: Keypair) -> Result<Self, ChainedLogError> {
         let (lines, entries) = JsonLines::open_with(path, Entry::parse)?;
         let head = check_chain(path, &entries)?;
         check_head(path, head_path, &entries)?;
@@ -113,7 +112,7 @@ impl AuditLog {
     ///
     /// # Errors
     /// When the body is no JSON or the disk refuses.
-    pub fn append<T: Serialize>(&mut self, kind: &str, body: &T) -> Result<Hash, AuditError> {
+    pub fn append<T: Serialize>(&mut self, kind: &str, body: &T) -> Result<Hash, ChainedLogError> {
         let encode = |e: serde_json::Error| FileError::Encode { path: self.head_path.clone(), message: e.to_string() };
         let kind = serde_json::to_string(kind).map_err(encode)?;
         let body = serde_json::to_string(body).map_err(encode)?;
@@ -121,14 +120,14 @@ impl AuditLog {
         let text = format!("{{\"sequence\":{sequence},\"previous\":\"{previous}\",\"kind\":{kind},\"body\":{body}");
         let hash = text_hash(&text);
         self.lines.append_text(format!("{text}{HASH_KEY}\"{hash}\"}}"))?;
-        self.head = AuditHead { sequence, hash };
-        files::write_json(&self.head_path, &Signed::new(self.head.clone(), &self.keypair))?;
+        self.head = ChainedHead { sequence, hash };
+        disk::write_json(&self.head_path, &Signed::new(self.head.clone(), &self.keypair))?;
         Ok(hash)
     }
 
     /// The newest line.
     #[must_use]
-    pub fn head(&self) -> &AuditHead {
+    pub fn head(&self) -> &ChainedHead {
         &self.head
     }
 }
@@ -136,34 +135,34 @@ impl AuditLog {
 /// Checks a log and its signed head; returns the head and who signed it.
 ///
 /// # Errors
-/// [`AuditError`] for the first thing that does not hold.
-pub fn verify(path: &Path, head_path: &Path) -> Result<Signed<AuditHead>, AuditError> {
-    let entries = files::read_lines_with(path, Entry::parse)?;
+/// [`ChainedLogError`] for the first thing that does not hold.
+pub fn verify(path: &Path, head_path: &Path) -> Result<Signed<ChainedHead>, ChainedLogError> {
+    let entries = disk::read_lines_with(path, Entry::parse)?;
     check_chain(path, &entries)?;
     check_head(path, head_path, &entries)?;
-    Ok(files::read_json(head_path, HEAD_BYTES_MAX)?)
+    Ok(disk::read_json(head_path, HEAD_BYTES_MAX)?)
 }
 
 /// A parsed line and the hash that its text has.
 struct Entry {
-    line: AuditLine,
+    line: ChainedLine,
     found: Hash,
 }
 
 impl Entry {
     fn parse(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|error| error.to_string())?;
-        let line: AuditLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let line: ChainedLine = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let (hashed, _) = text.rsplit_once(HASH_KEY).ok_or("the hash is not the last key")?;
         Ok(Self { line, found: text_hash(hashed) })
     }
 }
 
-fn check_chain(path: &Path, entries: &[Entry]) -> Result<AuditHead, AuditError> {
-    let mut head = AuditHead { sequence: 0, hash: Hash::ZERO };
+fn check_chain(path: &Path, entries: &[Entry]) -> Result<ChainedHead, ChainedLogError> {
+    let mut head = ChainedHead { sequence: 0, hash: Hash::ZERO };
     for Entry { line, found } in entries {
         let sequence = head.sequence + 1;
-        let refuse = |what| AuditError::Chain { path: path.to_path_buf(), sequence, what };
+        let refuse = |what| ChainedLogError::Chain { path: path.to_path_buf(), sequence, what };
         if line.sequence != sequence {
             return Err(refuse("its number"));
         }
@@ -173,24 +172,24 @@ fn check_chain(path: &Path, entries: &[Entry]) -> Result<AuditHead, AuditError> 
         if line.hash != *found {
             return Err(refuse("its own hash"));
         }
-        head = AuditHead { sequence, hash: line.hash };
+        head = ChainedHead { sequence, hash: line.hash };
     }
     Ok(head)
 }
 
 /// A head may lag behind the file by what a crash left unsigned, never the other way round.
-fn check_head(path: &Path, head_path: &Path, entries: &[Entry]) -> Result<(), AuditError> {
+fn check_head(path: &Path, head_path: &Path, entries: &[Entry]) -> Result<(), ChainedLogError> {
     if !head_path.exists() && entries.len() <= 1 {
         return Ok(());
     }
-    let signed: Signed<AuditHead> = files::read_json(head_path, HEAD_BYTES_MAX)?;
-    signed.verify().map_err(|source| AuditError::Signature { path: path.to_path_buf(), source })?;
-    let AuditHead { sequence, hash } = signed.body;
+    let signed: Signed<ChainedHead> = disk::read_json(head_path, HEAD_BYTES_MAX)?;
+    signed.verify().map_err(|source| ChainedLogError::Signature { path: path.to_path_buf(), source })?;
+    let ChainedHead { sequence, hash } = signed.body;
     let found = sequence.checked_sub(1).and_then(|index| entries.get(usize::try_from(index).ok()?));
     if found.is_some_and(|entry| entry.line.hash == hash) {
         return Ok(());
     }
-    Err(AuditError::Head { path: path.to_path_buf(), sequence, hash })
+    Err(ChainedLogError::Head { path: path.to_path_buf(), sequence, hash })
 }
 
 fn text_hash(text: &str) -> Hash {

@@ -7,12 +7,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use models::DeviceReport;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
 
-pub use crate::rounds_log::{ContributionLine, RoundCommitted, TimingsMs};
+use crate::rounds::RoundRecord;
 
 /// The key of an event's name.
 const NAME_KEY: &str = "event";
@@ -38,7 +37,7 @@ pub enum Event {
     /// Inner steps of this worker; sent at most a few times a second.
     Inner(Inner),
     /// A round committed: the line of `rounds.jsonl`.
-    Round(RoundCommitted),
+    Round(RoundRecord),
     /// A round ended without a commit; its residuals are kept.
     RoundAbandoned(RoundAbandoned),
     /// This worker applied a committed round.
@@ -111,20 +110,6 @@ pub struct Process {
     pub ordinal: usize,
     /// Its process id.
     pub pid: u32,
-}
-
-impl Devices {
-    /// What a survey found.
-    #[must_use]
-    pub fn of(report: &DeviceReport) -> Self {
-        let found = report.found.iter().map(|device| format!("{} ({})", device.name, device.description));
-        Self {
-            found: found.collect(),
-            chosen: report.chosen.description(),
-            reasons: report.reasons.clone(),
-            threads: report.chosen.threads(),
-        }
-    }
 }
 
 /// See [`Event::Corpus`].
@@ -316,7 +301,7 @@ mod tests {
         let text = serde_json::to_string(&event).unwrap();
         assert!(text.starts_with("{\"event\":\"inner\","), "{text}");
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), event);
-        let round = Event::Round(RoundCommitted { round: 3, eval_loss: Some(2.5), ..RoundCommitted::default() });
+        let round = Event::Round(RoundRecord { eval_loss: Some(2.5), ..RoundRecord::empty(protocol::Round(3)) });
         let text = serde_json::to_string(&round).unwrap();
         assert_eq!(serde_json::from_str::<Event>(&text).unwrap(), round);
     }

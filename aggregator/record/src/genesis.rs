@@ -5,12 +5,9 @@
 
 use std::path::Path;
 
+use disk::FileError;
 use protocol::{Hash, NetworkId, SessionId, WorkerId};
 use serde::{Deserialize, Serialize};
-
-use crate::corpus::ShardDescription;
-use crate::files::{self, FileError};
-use crate::job::{Job, JobError};
 
 /// The largest genesis file, in bytes.
 const GENESIS_BYTES_MAX: u64 = 1 << 20;
@@ -40,21 +37,18 @@ pub struct Genesis {
 
 impl Genesis {
     /// The genesis of a new session.
-    ///
-    /// # Errors
-    /// When the job has no fingerprint, which validation rules out.
+    #[must_use]
     pub fn new(
-        job: &Job,
+        network: NetworkId,
         aggregator: WorkerId,
         nonce: Hash,
         start: &Start,
         data_shards: Vec<ShardDescription>,
-    ) -> Result<Self, JobError> {
-        let network = NetworkId(job.fingerprint()?);
+    ) -> Self {
         let Start { state_hash, elements, layout_hash } = *start;
         let facts = (network, aggregator, nonce, state_hash, elements, layout_hash, &data_shards);
         let session = SessionId(Hash::of_value("cotrain/session/1", &facts).0);
-        Ok(Self { version: 1, session, network, aggregator, nonce, state_hash, elements, layout_hash, data_shards })
+        Self { version: 1, session, network, aggregator, nonce, state_hash, elements, layout_hash, data_shards }
     }
 
     /// Writes `genesis.json`.
@@ -62,7 +56,7 @@ impl Genesis {
     /// # Errors
     /// When the disk refuses.
     pub fn write(&self, path: &Path) -> Result<(), FileError> {
-        files::write_json(path, self)
+        disk::write_json(path, self)
     }
 
     /// Reads `genesis.json`.
@@ -70,8 +64,19 @@ impl Genesis {
     /// # Errors
     /// When it is missing or damaged.
     pub fn read(path: &Path) -> Result<Self, FileError> {
-        files::read_json(path, GENESIS_BYTES_MAX)
+        disk::read_json(path, GENESIS_BYTES_MAX)
     }
+}
+
+/// A data shard as it is announced to workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardDescription {
+    /// BLAKE3 of the file.
+    pub hash: Hash,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Tokens in it.
+    pub tokens: u64,
 }
 
 /// The state before the first round.
@@ -91,7 +96,7 @@ mod tests {
 
     fn genesis(nonce: u8) -> Genesis {
         let start = Start { state_hash: Hash([1; 32]), elements: 9, layout_hash: Hash([2; 32]) };
-        Genesis::new(&Job::default(), WorkerId([3; 32]), Hash([nonce; 32]), &start, Vec::new()).unwrap()
+        Genesis::new(NetworkId([4; 32]), WorkerId([3; 32]), Hash([nonce; 32]), &start, Vec::new())
     }
 
     #[test]

@@ -1,43 +1,39 @@
-//! The line of `rounds.jsonl`: what a committed round did, for people and for programs that read the run directory.
+//! The record of a round: made once, from the committed manifest and what the aggregator measured beside it. The line of
+//! `rounds.jsonl`, the event, the settlement's input ([`crate::pay`]) and every table are views of it.
 //!
-//! Invariants: one complete JSON object a line, in the order in which rounds committed; a line may be written again
-//! after a crash between the commit and the line, never with other hashes; field names are those of DESIGN §8.
+//! Invariants: everything but `eval_loss` and `timings_ms` follows from the signed manifest; one complete JSON object a line, in
+//! the order in which rounds committed; a line may be written again after a crash between the commit and the line, never
+//! with other hashes; field names are those of `RUN.md`.
 
 use std::path::Path;
 
-use protocol::{CommittedManifest, Contribution, Verdict};
+use disk::{FileError, JsonLines};
+use protocol::{CommittedManifest, Contribution, Hash, Reason, Round, Verdict, WorkerId};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{FileError, JsonLines};
-
-/// One committed round: the line of `rounds.jsonl`, and the event of the same name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct RoundCommitted {
-    /// The round.
-    pub round: u64,
-    /// Hash of the state before, hexadecimal.
-    pub base_hash: String,
-    /// Hash of the state after, hexadecimal.
-    pub state_hash: String,
-    /// Hash of the manifest, hexadecimal.
-    pub manifest_hash: String,
+/// One committed round.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoundRecord {
+    pub round: Round,
+    /// Hash of the state before.
+    pub base_hash: Hash,
+    /// Hash of the state after.
+    pub state_hash: Hash,
+    pub manifest_hash: Hash,
     /// Held-out loss after the round, in nats per token; absent where the round was not evaluated.
     pub eval_loss: Option<f64>,
-    /// Every commit of the closed set with its verdict.
-    pub contributions: Vec<ContributionLine>,
+    /// Every commit of the closed set with its verdict, in the order of workers.
+    pub contributions: Vec<ContributionRecord>,
     /// Where the round's time went.
     pub timings_ms: TimingsMs,
 }
 
 /// One contribution of a committed round.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct ContributionLine {
-    /// The worker's id, hexadecimal.
-    pub worker: String,
-    /// BLAKE3 of the payload file, hexadecimal.
-    pub payload_hash: String,
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContributionRecord {
+    pub worker: WorkerId,
+    /// BLAKE3 of the payload file, when it was revealed.
+    pub payload_hash: Option<Hash>,
     /// Bytes of the payload with its header.
     pub bytes: u64,
     /// Tokens trained on.
@@ -48,10 +44,8 @@ pub struct ContributionLine {
     pub weight: u32,
     /// Clip in 256ths.
     pub clip: u32,
-    /// `accepted` or `rejected`.
-    pub verdict: String,
-    /// Why.
-    pub reason: String,
+    pub verdict: Verdict,
+    pub reason: Reason,
 }
 
 /// Milliseconds of a round by what they were spent on: the slowest worker's for `inner`, `encode` and `apply`.
@@ -70,35 +64,54 @@ pub struct TimingsMs {
     pub apply: f64,
 }
 
-impl RoundCommitted {
-    /// The line of a committed manifest, without evaluation and timings.
+impl RoundRecord {
+    /// The record of a committed manifest, without evaluation and timings.
     #[must_use]
     pub fn of(committed: &CommittedManifest) -> Self {
         let manifest = &committed.manifest.body;
         Self {
-            round: manifest.round.0,
-            base_hash: manifest.base_hash.to_string(),
-            state_hash: manifest.state_hash.to_string(),
-            manifest_hash: manifest.hash().to_string(),
+            round: manifest.round,
+            base_hash: manifest.base_hash,
+            state_hash: manifest.state_hash,
+            manifest_hash: manifest.hash(),
             eval_loss: None,
-            contributions: manifest.contributions.iter().map(ContributionLine::of).collect(),
+            contributions: manifest.contributions.iter().map(ContributionRecord::of).collect(),
             timings_ms: TimingsMs::default(),
         }
     }
+
+    /// A round without contributions, of which nothing but its number is known.
+    #[must_use]
+    pub fn empty(round: Round) -> Self {
+        Self {
+            round,
+            base_hash: Hash::ZERO,
+            state_hash: Hash::ZERO,
+            manifest_hash: Hash::ZERO,
+            eval_loss: None,
+            contributions: Vec::new(),
+            timings_ms: TimingsMs::default(),
+        }
+    }
+
+    /// Every contribution that entered the aggregate.
+    pub fn accepted(&self) -> impl Iterator<Item = &ContributionRecord> {
+        self.contributions.iter().filter(|contribution| contribution.verdict == Verdict::Accepted)
+    }
 }
 
-impl ContributionLine {
+impl ContributionRecord {
     fn of(entry: &Contribution) -> Self {
         Self {
-            worker: entry.worker.to_string(),
-            payload_hash: entry.payload_hash.map(|hash| hash.to_string()).unwrap_or_default(),
+            worker: entry.worker,
+            payload_hash: entry.payload_hash,
             bytes: entry.bytes,
             tokens: entry.tokens,
             score: entry.score,
             weight: entry.weight,
             clip: entry.clip,
-            verdict: if entry.verdict == Verdict::Accepted { "accepted" } else { "rejected" }.to_owned(),
-            reason: entry.reason.to_string(),
+            verdict: entry.verdict,
+            reason: entry.reason,
         }
     }
 }
@@ -107,7 +120,7 @@ impl ContributionLine {
 #[derive(Debug)]
 pub struct RoundsLog {
     lines: JsonLines,
-    last_round: u64,
+    last_round: Round,
 }
 
 impl RoundsLog {
@@ -115,15 +128,15 @@ impl RoundsLog {
     ///
     /// # Errors
     /// When the file cannot be used or a line before the last is damaged.
-    pub fn open(path: &Path) -> Result<(Self, Vec<RoundCommitted>), FileError> {
-        let (lines, rounds) = JsonLines::open::<RoundCommitted>(path)?;
-        let last_round = rounds.last().map_or(0, |round| round.round);
+    pub fn open(path: &Path) -> Result<(Self, Vec<RoundRecord>), FileError> {
+        let (lines, rounds) = JsonLines::open::<RoundRecord>(path)?;
+        let last_round = rounds.last().map_or(Round(0), |round| round.round);
         Ok((Self { lines, last_round }, rounds))
     }
 
     /// The newest round that has its line; 0 before the first.
     #[must_use]
-    pub fn last_round(&self) -> u64 {
+    pub fn last_round(&self) -> Round {
         self.last_round
     }
 
@@ -131,7 +144,7 @@ impl RoundsLog {
     ///
     /// # Errors
     /// When the disk refuses.
-    pub fn append(&mut self, round: &RoundCommitted) -> Result<(), FileError> {
+    pub fn append(&mut self, round: &RoundRecord) -> Result<(), FileError> {
         if round.round <= self.last_round {
             return Ok(());
         }
@@ -146,8 +159,22 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn round(number: u64) -> RoundCommitted {
-        RoundCommitted { round: number, state_hash: format!("{number:064x}"), ..RoundCommitted::default() }
+    fn round(number: u64) -> RoundRecord {
+        RoundRecord { state_hash: Hash([number as u8; 32]), ..RoundRecord::empty(Round(number)) }
+    }
+
+    fn contribution(verdict: Verdict, reason: Reason) -> ContributionRecord {
+        ContributionRecord {
+            worker: WorkerId([7; 32]),
+            payload_hash: None,
+            bytes: 1,
+            tokens: 2,
+            score: 3,
+            weight: 4,
+            clip: 5,
+            verdict,
+            reason,
+        }
     }
 
     #[test]
@@ -159,16 +186,16 @@ mod tests {
         log.append(&round(3)).unwrap();
         drop(log);
         let (mut log, rounds) = RoundsLog::open(&path).unwrap();
-        assert_eq!((log.last_round(), rounds.len()), (3, 2));
+        assert_eq!((log.last_round(), rounds.len()), (Round(3), 2));
         log.append(&round(3)).unwrap();
         log.append(&round(4)).unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 3);
     }
 
     #[test]
-    fn the_line_carries_the_names_of_the_design() {
+    fn the_line_carries_the_names_that_readers_know() {
         let mut line = round(12);
-        line.contributions.push(ContributionLine::default());
+        line.contributions.push(contribution(Verdict::Accepted, Reason::Passed));
         let json: serde_json::Value = serde_json::to_value(&line).unwrap();
         for key in ["round", "base_hash", "state_hash", "manifest_hash", "eval_loss", "contributions", "timings_ms"] {
             assert!(json.get(key).is_some(), "{key}");
@@ -183,8 +210,22 @@ mod tests {
 
     #[test]
     fn readers_ignore_fields_of_a_later_version() {
-        let line = r#"{"round":5,"state_hash":"ab","new_field":{"x":[1,2]}}"#;
-        let round: RoundCommitted = serde_json::from_str(line).unwrap();
-        assert_eq!((round.round, round.eval_loss), (5, None));
+        let mut line = serde_json::to_value(round(5)).unwrap();
+        line["new_field"] = serde_json::json!({ "x": [1, 2] });
+        let round: RoundRecord = serde_json::from_value(line).unwrap();
+        assert_eq!((round.round, round.eval_loss), (Round(5), None));
+    }
+
+    #[test]
+    fn a_line_reads_back_as_the_record_with_its_reasons_and_floats() {
+        let mut line = round(5);
+        line.eval_loss = Some(1.25);
+        line.timings_ms.inner = 12.5;
+        let copied = Reason::Duplicate { of: WorkerId([9; 32]) };
+        line.contributions =
+            vec![contribution(Verdict::Accepted, Reason::Passed), contribution(Verdict::Rejected, copied)];
+        let text = serde_json::to_string(&line).unwrap();
+        assert!(text.contains("\"verdict\":\"accepted\",\"reason\":\"passed\""), "{text}");
+        assert_eq!(serde_json::from_str::<RoundRecord>(&text).unwrap(), line);
     }
 }

@@ -1,4 +1,4 @@
-//! Where a run keeps its files (DESIGN §8), and the few rules by which they are written.
+//! Where a run keeps its files, and the few rules by which they are written.
 //!
 //! Invariants: every file of the published set appears complete or not at all; a payload is on the disk before the
 //! manifest that accepts it, the manifest before the line in `rounds.jsonl`; names come from numbers and hashes only,
@@ -7,15 +7,17 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use disk::{Bounds, DirectoryLock, FileError, LockError};
 use protocol::{Hash, Round};
-
-use crate::files::{self, FileError};
-use crate::lock::{DirectoryLock, LockError};
 
 /// Digits of a round in a directory name: `000012` sorts after `000002`.
 const ROUND_DIGITS: usize = 6;
 /// The most entries of one directory that are looked at.
 const ENTRIES_MAX: usize = 1 << 22;
+
+/// How long the records of an open round may be: a manifest of 64 entries with signatures is some tens of KiB, and a round
+/// writes a handful of records before the file is replaced.
+pub const OPEN_ROUND_BOUNDS: Bounds = Bounds { body_bytes_max: 4 << 20, log_bytes_max: 256 << 20 };
 
 /// The paths of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +33,7 @@ impl RunDirectory {
     pub fn create(root: &Path) -> Result<Self, FileError> {
         let run = Self { root: root.to_path_buf() };
         for directory in [run.root.clone(), run.rounds(), run.checkpoints(), run.data(), run.state(), run.logs()] {
-            files::create_directory(&directory)?;
+            disk::create_directory(&directory)?;
         }
         run.sweep()?;
         Ok(run)
@@ -207,8 +209,8 @@ impl RunDirectory {
         let hash = Hash::of(bytes);
         let path = self.payload(round, &hash);
         if !path.exists() {
-            files::create_directory(&self.round(round))?;
-            files::write_atomic(&path, bytes)?;
+            disk::create_directory(&self.round(round))?;
+            disk::write_atomic(&path, bytes)?;
         }
         Ok(hash)
     }
@@ -219,7 +221,7 @@ impl RunDirectory {
     /// When it is missing, longer than `bytes_max`, or its bytes changed.
     pub fn load_payload(&self, round: Round, hash: &Hash, bytes_max: u64) -> Result<Vec<u8>, FileError> {
         let path = self.payload(round, hash);
-        let bytes = files::read_bounded(&path, bytes_max)?;
+        let bytes = disk::read_bounded(&path, bytes_max)?;
         let found = Hash::of(&bytes);
         if found != *hash {
             return Err(FileError::Damaged { path, line: 1, message: format!("its bytes hash to {found}") });
@@ -242,7 +244,7 @@ impl RunDirectory {
     /// # Errors
     /// When the file cannot be written, or holds anything but 32 bytes.
     pub fn secret(&self, name: &str, generate: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], FileError> {
-        files::secret(&self.state().join(format!("{name}.secret")), generate)
+        disk::secret(&self.state().join(format!("{name}.secret")), generate)
     }
 
     /// A secret of random bytes; see [`Self::secret`].
@@ -250,18 +252,18 @@ impl RunDirectory {
     /// # Errors
     /// As there, and when the operating system gives no random bytes.
     pub fn random_secret(&self, name: &str) -> Result<[u8; 32], FileError> {
-        let fresh = files::random_bytes()?;
+        let fresh = disk::random_bytes()?;
         self.secret(name, || fresh)
     }
 
     fn sweep(&self) -> Result<(), FileError> {
         for directory in [self.root.clone(), self.checkpoints(), self.data(), self.state()] {
-            files::sweep_temporaries(&directory)?;
+            disk::sweep_temporaries(&directory)?;
         }
         // Only the newest rounds can hold leftovers; a long run has too many directories to look into each.
         let rounds = numbered_directories(&self.rounds())?;
         for round in rounds.iter().rev().take(2) {
-            files::sweep_temporaries(&self.round(Round(*round)))?;
+            disk::sweep_temporaries(&self.round(Round(*round)))?;
         }
         Ok(())
     }
@@ -314,7 +316,7 @@ mod tests {
     fn opening_sweeps_torn_files_and_keeps_complete_ones() {
         let directory = tempfile::tempdir().unwrap();
         let run = RunDirectory::create(directory.path()).unwrap();
-        files::write_atomic(&run.job(), b"").unwrap();
+        disk::write_atomic(&run.job(), b"").unwrap();
         let hash = run.store_payload(Round(3), b"payload").unwrap();
         let torn = run.round(Round(3)).join(".x.ctg.tmp-7");
         fs::write(&torn, b"pay").unwrap();
@@ -343,7 +345,7 @@ mod tests {
             run.store_payload(Round(round), b"payload").unwrap();
         }
         for round in [10, 1] {
-            files::write_atomic(&run.manifest(Round(round)), b"{}").unwrap();
+            disk::write_atomic(&run.manifest(Round(round)), b"{}").unwrap();
         }
         fs::create_dir(run.rounds().join("3")).unwrap();
         assert_eq!(run.committed_rounds().unwrap(), [Round(1), Round(10)]);

@@ -5,9 +5,9 @@ use protocol::coordinator::{Action, JoinRefusal};
 use protocol::message::{DataShard, HelloRefusal, Welcome};
 use protocol::roster::Join;
 use protocol::{Hello, HelloReply, PROTOCOL_VERSION, Term, WorkerId};
+use record::events::{Event, Joined};
 
 use super::session::Session;
-use crate::events::{Event, Joined};
 
 impl Session {
     /// Answers a hello; whoever is welcome is present from here on.
@@ -66,7 +66,7 @@ impl Session {
             state_hash: head.as_ref().map_or(genesis.state_hash, |head| head.state_hash),
             head,
             data_shards: shards.map(|shard| DataShard { hash: shard.hash, bytes: shard.bytes }).collect(),
-            ledger: self.reporting.terms(),
+            ledger: self.reporting.conditions(),
             ordinal: self.ordinals.get(&worker).copied().unwrap_or_default(),
         })
     }

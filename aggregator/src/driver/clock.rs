@@ -1,6 +1,6 @@
 //! Where a round's time went.
 
-use crate::rounds_log::TimingsMs;
+use record::TimingsMs;
 
 /// The clock of the open round, in milliseconds; filled by what the phases report.
 #[derive(Clone, Copy, Debug, Default)]

@@ -5,17 +5,14 @@ use std::time::Instant;
 
 use models::data::Split;
 use models::{Batch, Tokenizer, Trainer};
+use node::checkpoint::{self, Snapshot};
+use node::job::Job;
+use node::measure::{self, Context as MeasureContext};
+use node::state::{OuterRule, State};
+use node::{evaluate, payloads};
 use protocol::coordinator::{AggregateRequest, ScoreRequest, Scored};
 use protocol::{CommittedManifest, Hash, Head};
-
-use crate::checkpoint::{self, Snapshot};
-use crate::evaluate;
-use crate::genesis::Genesis;
-use crate::job::Job;
-use crate::measure::{self, Context as MeasureContext};
-use crate::payloads;
-use crate::run_directory::RunDirectory;
-use crate::state::{OuterRule, State};
+use record::{Genesis, RunDirectory};
 
 /// The compute thread's own things.
 pub(super) struct Desk {
@@ -60,9 +57,9 @@ impl Desk {
 
     /// The hash of the next state; the state stays as it is.
     pub(super) fn aggregate(&mut self, request: &AggregateRequest) -> anyhow::Result<Hash> {
-        let hashes: Vec<Hash> = request.terms.iter().map(|term| term.payload_hash).collect();
+        let hashes: Vec<Hash> = request.summands.iter().map(|summand| summand.payload_hash).collect();
         let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
-        let next = measure::next_state(&self.context(), &request.codec, &request.terms, &payloads)?;
+        let next = measure::next_state(&self.rule, &self.state, &request.codec, &request.summands, &payloads)?;
         let hash = next.hash();
         self.next = Some((hash, next));
         Ok(hash)
@@ -97,10 +94,6 @@ impl Desk {
     /// Held-out loss of the current state, in nats per token.
     pub(super) fn evaluate(&mut self) -> anyhow::Result<f64> {
         Ok(evaluate::loss(&mut self.trainer, &self.state.theta, &self.held_out)?)
-    }
-
-    fn context(&self) -> MeasureContext<'_> {
-        MeasureContext { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state }
     }
 
     fn checkpoint(&self, head: &Head) -> anyhow::Result<PathBuf> {

@@ -3,27 +3,25 @@
 //! Invariant: `genesis.json` is written last, so a run without it is begun anew and one with it is resumed.
 
 use anyhow::{Context, bail};
+use disk::DirectoryLock;
 use models::data::Split;
 use models::huggingface::Imported;
 use models::{DeviceReport, Layout, ModelConfig, Tokenizer, Trainer, huggingface};
 use network::Network;
+use node::job::{Job, ModelSection};
+use node::state::{OuterRule, State};
+use node::{checkpoint, corpus, evaluate};
 use protocol::coordinator::{Record, Resume};
-use protocol::{Hash, Keypair, Parameters, Round};
+use protocol::{Hash, Keypair, NetworkId, Parameters, Round};
+use record::events::{Event, Events, RunStart, Warning};
+use record::{
+    Genesis, RoundRecord, RoundsLog, RunDirectory, ShardDescription, Start, numbered_directories, round_name,
+};
 
 use super::AggregatorConfig;
 use super::desk::Desk;
-use crate::corpus::{self, ShardDescription};
-use crate::events::{Event, Events, RunStart, Warning};
-use crate::files;
-use crate::genesis::{Genesis, Start};
-use crate::job::{Job, ModelSection};
 use crate::journal::Journal;
-use crate::lock::DirectoryLock;
 use crate::recover::{self, Recovered};
-use crate::rounds_log::{RoundCommitted, RoundsLog};
-use crate::run_directory::{RunDirectory, numbered_directories, round_name};
-use crate::state::{OuterRule, State};
-use crate::{checkpoint, evaluate};
 
 /// Newest rounds whose payloads are served again after a restart: the last committed one and the open one.
 const ROUNDS_SERVED: usize = 2;
@@ -52,7 +50,7 @@ pub(super) struct Opened {
     pub(super) resume: Resume,
     pub(super) start: RunStart,
     /// The lines of the rounds that are committed.
-    pub(super) rounds: Vec<RoundCommitted>,
+    pub(super) rounds: Vec<RoundRecord>,
 }
 
 /// Opens or begins the run that `config` names.
@@ -117,13 +115,13 @@ fn assemble(
     } = recovered;
     // Members that were stopped before they applied it ask for it.
     records.extend(last.map(Record::Committed));
-    for line in unlogged.iter().map(RoundCommitted::of) {
+    for line in unlogged.iter().map(RoundRecord::of) {
         rounds_log.append(&line)?;
         rounds.push(line);
     }
     let parameters = job.parameters()?;
     let config = job.model.config()?;
-    let mut trainer = Trainer::new(&config, &report.chosen, crate::trainer_options(&job, &report.chosen))?;
+    let mut trainer = Trainer::new(&config, &report.chosen, node::trainer_options(&job, &report.chosen))?;
     let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;
     let initial_loss = evaluate::loss(&mut trainer, &initial_parameters(&run, &state)?, &held_out)?;
     let start = RunStart {
@@ -172,7 +170,7 @@ fn begin(run: &RunDirectory, config: &AggregatorConfig, secret: &[u8; 32], event
         job.model = model;
     }
     let job = job.resolve(tokenizer.vocab_size())?;
-    crate::check_memory(&job, 1)?;
+    node::check_memory(&job, 1)?;
     let prepared = corpus::prepare(run, &job, &config.data, &tokenizer)?;
     events.emit(Event::Corpus(prepared.summary.clone()));
     warn(events, &prepared.notes);
@@ -180,7 +178,7 @@ fn begin(run: &RunDirectory, config: &AggregatorConfig, secret: &[u8; 32], event
     let theta = theta.unwrap_or_else(|| models::initialize(&model, job.train.seed));
     let state = OuterRule::of(&job)?.initial(theta);
     let genesis = genesis(&job, secret, &model, &state, prepared.shards)?;
-    files::write_atomic(&run.job(), job.to_toml()?.as_bytes())?;
+    disk::write_atomic(&run.job(), job.to_toml()?.as_bytes())?;
     let snapshot = checkpoint::Snapshot {
         session: genesis.session,
         round: Round(0),
@@ -216,9 +214,10 @@ fn genesis(
     let layout = Layout::of(model);
     let layout_hash = Hash(layout.hash());
     let start = Start { state_hash: state.hash(), elements: layout.elements as u64, layout_hash };
-    let nonce = files::random_bytes()?;
+    let nonce = disk::random_bytes()?;
     let aggregator = Keypair::from_secret(secret).worker();
-    Ok(Genesis::new(job, aggregator, Hash(nonce), &start, shards)?)
+    let network = NetworkId(job.fingerprint()?);
+    Ok(Genesis::new(network, aggregator, Hash(nonce), &start, shards))
 }
 
 fn refuse_existing(run: &RunDirectory) -> anyhow::Result<()> {

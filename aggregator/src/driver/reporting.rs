@@ -6,20 +6,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use chain::{
-    Account, Anchor, Ceilings, Contribution, Home, Offer, OfferKind, ReportError, Reporter, SessionTerms, Status, Term,
-};
 use contract::Address;
-use protocol::message::{self, LedgerTerms};
+use ledger_client::{
+    Account, Anchor, Ceilings, Home, Offer, OfferKind, ReportError, Reporter, SessionConditions, Status, Term,
+};
+use protocol::message::{self, LedgerConditions};
 use protocol::{Hash, SessionId, WorkerId};
+use record::RoundRecord;
+use record::events::{Event, Events, Warning};
+use record::pay::LedgerPlace;
 use rewards::payout::Payout;
-use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
 use super::opening::Place;
-use crate::events::{Event, Events, Warning};
-use crate::files;
-use crate::rounds_log::RoundCommitted;
 use crate::settlement::{Books, Settled};
 
 /// How long the end of a run waits for its reports to land.
@@ -36,28 +35,6 @@ pub struct LedgerConfig {
     pub ceilings: Ceilings,
 }
 
-/// Where a run reports to, for the commands that come after it: `ledger/place.json`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LedgerPlace {
-    /// The REST interface.
-    pub url: String,
-    /// The account that holds the contract.
-    pub module: Address,
-    /// The number of the chain.
-    pub chain_id: u8,
-    /// The account that reports.
-    pub sponsor: Address,
-    /// The session's number on the ledger.
-    pub session: u64,
-}
-
-impl LedgerPlace {
-    fn new(home: &Home, sponsor: Address, session: u64) -> Self {
-        let Home { url, chain_id, module } = home;
-        Self { url: url.clone(), module: *module, chain_id: *chain_id, sponsor, session }
-    }
-}
-
 /// The books of the session and the queue to its ledger; either may be absent.
 pub(super) struct Reporting {
     books: Option<Books>,
@@ -69,7 +46,7 @@ impl Reporting {
     /// Opens books and queue.
     pub(super) fn open(
         place: &Place,
-        rounds: &[RoundCommitted],
+        rounds: &[RoundRecord],
         config: Option<&LedgerConfig>,
         events: Events,
         shutdown: &CancellationToken,
@@ -92,9 +69,13 @@ impl Reporting {
     }
 
     /// What a worker needs to sign transactions.
-    pub(super) fn terms(&self) -> Option<LedgerTerms> {
-        let terms = self.reporter.as_ref()?.terms();
-        Some(LedgerTerms { chain_id: terms.chain_id, module: terms.module.0, sponsor: terms.sponsor.0 })
+    pub(super) fn conditions(&self) -> Option<LedgerConditions> {
+        let conditions = self.reporter.as_ref()?.conditions();
+        Some(LedgerConditions {
+            chain_id: conditions.chain_id,
+            module: conditions.module.0,
+            sponsor: conditions.sponsor.0,
+        })
     }
 
     /// Takes what a worker signed; anything else than its own registration and heartbeats is dropped.
@@ -125,7 +106,7 @@ impl Reporting {
     }
 
     /// Counts a committed round, and reports when a settlement is due.
-    pub(super) fn committed(&mut self, line: &RoundCommitted, audit_head: Hash) -> anyhow::Result<()> {
+    pub(super) fn committed(&mut self, line: &RoundRecord, audit_head: Hash) -> anyhow::Result<()> {
         let Some(books) = &mut self.books else { return Ok(()) };
         match books.committed(line)? {
             Some(settled) => self.report(&settled, audit_head),
@@ -152,22 +133,15 @@ impl Reporting {
 
     fn report(&self, settled: &Settled, audit_head: Hash) -> anyhow::Result<()> {
         let Some(reporter) = &self.reporter else { return Ok(()) };
-        let entries = settled.settlement.entries.iter().map(|entry| Contribution {
-            participant: Address(entry.address),
-            compute_time: entry.compute_time,
-            gradient_quality: entry.gradient_quality,
-            data_transmitted: entry.data_transmitted,
-            uptime_ratio: entry.uptime_ratio,
-        });
-        self.taken(reporter.settle(settled.settlement.settlement, entries.collect()))?;
+        self.taken(reporter.settle(settled.settlement.settlement, settled.settlement.entries.clone()))?;
         let interval = &settled.interval;
         self.taken(reporter.anchor(Anchor {
-            round: interval.round,
-            checkpoint_hash: interval.state_hash.parse::<Hash>()?.0,
-            manifest_root: interval.manifest_root()?.0,
+            round: interval.round.0,
+            checkpoint_hash: interval.state_hash.0,
+            manifest_root: interval.manifest_root().0,
             audit_head: audit_head.0,
             loss_micronats: interval.loss_micronats,
-            tokens: interval.tokens,
+            interval_tokens: interval.tokens,
             duration_ms: interval.duration_ms,
         }))
     }
@@ -195,11 +169,12 @@ fn start(
 ) -> anyhow::Result<Reporter> {
     let account = config.account.clone().unwrap_or_else(|| Account::from_secret(&place.secret));
     let sponsor = account.address();
-    let (session, folder) = (books.session_id(), place.run.ledger());
-    files::write_json(&place.run.ledger_place(), &LedgerPlace::new(&config.home, sponsor, session))?;
+    let (session_number, folder) = (books.session_number(), place.run.ledger());
+    let Home { url, chain_id, module } = config.home.clone();
+    disk::write_json(&place.run.ledger_place(), &LedgerPlace { url, module, chain_id, sponsor, session_number })?;
     let reporter = Reporter::start(config.home.clone(), account, config.ceilings, &folder, shutdown.child_token())?;
     let job_fingerprint = place.job.fingerprint()?;
-    reporter.open_session(SessionTerms { session_id: session, job_fingerprint, pool: place.job.rewards.pool })?;
+    reporter.open_session(SessionConditions { session_number, job_fingerprint, pool: place.job.rewards.pool })?;
     reporter.term(first_term(&place.genesis.session, sponsor))?;
     Ok(reporter)
 }

@@ -10,23 +10,23 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use network::{Network, NetworkEvent};
+use node::compute::ComputeThread;
+use node::outbox::Outbox;
+use node::payloads;
 use protocol::coordinator::{Action, AggregateRequest, Event as CoreEvent, Resume, ScoreRequest, Scored};
 use protocol::{
     CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, WorkerId, coordinator::CoordinatorConfig,
 };
+use record::RoundRecord;
+use record::chained_log::ChainedLog;
+use record::events::{CheckpointWritten, Event, Events, Finished, Left, RoundAbandoned, Warning};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::commit::RoundClock;
+use super::clock::RoundClock;
 use super::desk::{Applied, Desk};
 use super::opening::Place;
 use super::reporting::Reporting;
-use crate::audit::AuditLog;
-use crate::compute::ComputeThread;
-use crate::events::{CheckpointWritten, Event, Events, Finished, Left, RoundAbandoned, Warning};
-use crate::outbox::Outbox;
-use crate::payloads;
-use crate::rounds_log::RoundCommitted;
 
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_millis(100);
@@ -56,7 +56,7 @@ pub(super) struct Session {
     pub(super) events: Events,
     pub(super) ordinals: BTreeMap<WorkerId, u32>,
     pub(super) reporting: Reporting,
-    audit: AuditLog,
+    audit: ChainedLog,
     started: Instant,
     clock: RoundClock,
     /// Clocks of committed rounds whose line is still to be written.
@@ -88,7 +88,7 @@ impl Session {
             elements: place.genesis.elements,
         };
         let (core, start) = Coordinator::resume(Millis(0), config, resume)?;
-        let audit = AuditLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
+        let audit = ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
         reporting.resume(audit.head_hash())?;
         let (done, answers) = mpsc::channel(DONE_MAX);
         Ok(Self {
@@ -263,7 +263,7 @@ impl Session {
     fn on_committed(&mut self, head: &Head, committed: &CommittedManifest, applied: Applied) -> anyhow::Result<()> {
         self.serve(applied.state_bytes)?;
         let clock = self.ended.pop_front().unwrap_or_default();
-        let mut line = RoundCommitted::of(committed);
+        let mut line = RoundRecord::of(committed);
         line.eval_loss = applied.eval_loss;
         // The core's clock stopped when the round was committed; evaluation runs beside the next round.
         line.timings_ms = clock.timings(self.clock.began_ms, applied.evaluate_ms);

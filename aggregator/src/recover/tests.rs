@@ -1,8 +1,10 @@
-use super::*;
-use crate::job::Exchange;
-use crate::run_directory::RunDirectory;
-use crate::testing::{Reach, Swarm};
 use std::fs;
+
+use node::job::Exchange;
+use record::RunDirectory;
+
+use super::*;
+use crate::testing::{Reach, Swarm};
 
 /// The state hash after four undisturbed rounds.
 fn undisturbed(exchange: Exchange) -> Hash {
@@ -12,17 +14,18 @@ fn undisturbed(exchange: Exchange) -> Hash {
 }
 
 /// The same session after its process died: what the disk holds, recovered.
-fn reopened(swarm: Swarm) -> Swarm {
-    let run = RunDirectory::open(swarm.run.root()).unwrap();
-    let Recovered { head, state, mut journal, records, rounds_log, .. } = recover(&run).unwrap();
-    let head = head.unwrap();
+fn reopened(mut swarm: Swarm) -> Swarm {
+    swarm.run = RunDirectory::open(swarm.run.root()).unwrap();
+    let Recovered { head, state, mut journal, records, rounds_log, .. } = swarm.recovered().unwrap();
     // What the protocol's core does with the records: a committed round among them is the head already.
     for record in &records {
         if let Record::Committed(committed) = record {
             journal.commit(committed).unwrap();
         }
     }
-    Swarm { run, head, state, journal, rounds_log, ..swarm }
+    (swarm.session.head, swarm.session.state) = (head.unwrap(), state);
+    (swarm.journal, swarm.rounds_log) = (Some(journal), rounds_log);
+    swarm
 }
 
 #[test]
@@ -51,10 +54,10 @@ fn a_damaged_newest_checkpoint_costs_a_replay_and_no_round() {
     swarm.round(Reach::Checkpoint);
     swarm.round(Reach::Line);
     fs::write(swarm.run.checkpoints().join("000002/model.safetensors"), b"torn").unwrap();
-    let recovered = recover(&swarm.run).unwrap();
+    let recovered = swarm.recovered().unwrap();
     assert_eq!(recovered.checkpoint_round, Round(1));
     assert_eq!(recovered.state.hash(), swarm.state.hash());
-    assert_eq!(recovered.head, Some(swarm.head));
+    assert_eq!(recovered.head, Some(swarm.head.clone()));
     assert!(recovered.notes[0].contains("model.safetensors"), "{:?}", recovered.notes);
 }
 
@@ -63,16 +66,16 @@ fn rounds_without_a_line_are_told() {
     let mut swarm = Swarm::new(Exchange::PseudoGradient);
     swarm.round(Reach::Line);
     swarm.round(Reach::Manifest);
-    let recovered = recover(&swarm.run).unwrap();
+    let recovered = swarm.recovered().unwrap();
     let unlogged: Vec<Round> = recovered.unlogged.iter().map(|committed| committed.manifest.body.round).collect();
     assert_eq!((unlogged, recovered.rounds.len()), (vec![Round(2)], 1));
 }
 
 #[test]
 fn a_run_that_never_began_a_round_recovers_its_start() {
-    let swarm = Swarm::new(Exchange::PseudoGradient);
+    let mut swarm = Swarm::new(Exchange::PseudoGradient);
     fs::remove_file(swarm.run.open_round()).unwrap();
-    let recovered = recover(&swarm.run).unwrap();
+    let recovered = swarm.recovered().unwrap();
     assert_eq!((recovered.head, recovered.state.hash()), (None, swarm.state.hash()));
 }
 
@@ -80,15 +83,15 @@ fn a_run_that_never_began_a_round_recovers_its_start() {
 fn a_missing_or_changed_payload_is_named() {
     let mut swarm = Swarm::new(Exchange::PseudoGradient);
     swarm.round(Reach::Line);
-    let committed = journal::read_manifest(&swarm.run, Round(1)).unwrap();
+    let committed = manifests::read(&swarm.run, Round(1)).unwrap();
     let hash = committed.manifest.body.contributions[1].payload_hash.unwrap();
     let path = swarm.run.payload(Round(1), &hash);
     let mut bytes = fs::read(&path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&path, bytes).unwrap();
-    assert!(recover(&swarm.run).unwrap_err().to_string().contains(&hash.to_string()));
+    assert!(swarm.recovered().unwrap_err().to_string().contains(&hash.to_string()));
     fs::remove_file(path).unwrap();
-    assert!(recover(&swarm.run).unwrap_err().to_string().contains(&hash.to_string()));
+    assert!(swarm.recovered().unwrap_err().to_string().contains(&hash.to_string()));
 }
 
 #[test]
@@ -97,10 +100,11 @@ fn a_manifest_without_its_quorum_or_out_of_the_chain_is_refused() {
     swarm.round(Reach::Line);
     swarm.round(Reach::Line);
     let path = swarm.run.manifest(Round(2));
-    let whole = journal::read_manifest(&swarm.run, Round(2)).unwrap();
+    let whole = manifests::read(&swarm.run, Round(2)).unwrap();
+    swarm.journal = None;
     let rewrite = |committed: CommittedManifest| {
         fs::remove_file(&path).unwrap();
-        journal::write_manifest(&swarm.run, &committed).unwrap();
+        manifests::write(&swarm.run, &committed).unwrap();
         recover(&swarm.run).unwrap_err()
     };
     let mut below = whole.clone();
@@ -121,16 +125,16 @@ fn an_altered_manifest_file_is_refused() {
     let path = swarm.run.manifest(Round(1));
     let text = fs::read_to_string(&path).unwrap().replacen("\"weight\": 64", "\"weight\": 63", 1);
     fs::write(&path, text).unwrap();
-    assert!(matches!(recover(&swarm.run), Err(RecoverError::File(FileError::Damaged { .. }))));
+    assert!(matches!(swarm.recovered(), Err(RecoverError::File(FileError::Damaged { .. }))));
 }
 
 #[test]
 fn a_changed_job_is_refused() {
-    let swarm = Swarm::new(Exchange::PseudoGradient);
+    let mut swarm = Swarm::new(Exchange::PseudoGradient);
     let mut job = Job::read(&swarm.run.job()).unwrap();
     job.train.rounds += 1;
     fs::write(swarm.run.job(), job.to_toml().unwrap()).unwrap();
-    assert!(matches!(recover(&swarm.run), Err(RecoverError::Fingerprint { .. })));
+    assert!(matches!(swarm.recovered(), Err(RecoverError::Fingerprint { .. })));
 }
 
 #[test]
@@ -139,8 +143,8 @@ fn abandoned_rounds_leave_nothing_behind() {
     swarm.round(Reach::Line);
     swarm.round(Reach::Payloads);
     assert!(swarm.run.round(Round(2)).exists());
-    swarm.journal.discard(Round(2)).unwrap();
-    swarm.journal.discard(Round(1)).unwrap();
+    swarm.journal().discard(Round(2)).unwrap();
+    swarm.journal().discard(Round(1)).unwrap();
     assert!(!swarm.run.round(Round(2)).exists());
     assert!(swarm.run.manifest(Round(1)).exists());
 }

@@ -1,8 +1,8 @@
+use disk::{read_json_lines, read_json_lines_if_any};
+use protocol::{Hash, NetworkId, Reason, Round, Verdict};
+use record::{ContributionRecord, RoundsLog, Start, TimingsMs};
+
 use super::*;
-use crate::files::read_json_lines;
-use crate::rounds_log::RoundsLog;
-use crate::rounds_log::TimingsMs;
-use protocol::Hash;
 
 const WORKER: WorkerId = WorkerId([7; 32]);
 const OTHER: WorkerId = WorkerId([9; 32]);
@@ -22,46 +22,57 @@ impl Fixture {
         let run = RunDirectory::create(directory.path()).unwrap();
         let mut job = Job::default();
         (job.rewards.pool, job.rewards.settle_every) = (1_000, 2);
-        let start =
-            crate::genesis::Start { state_hash: Hash([1; 32]), elements: 1_000_000, layout_hash: Hash([2; 32]) };
-        let genesis = Genesis::new(&job, WorkerId([3; 32]), Hash([4; 32]), &start, Vec::new()).unwrap();
+        let start = Start { state_hash: Hash([1; 32]), elements: 1_000_000, layout_hash: Hash([2; 32]) };
+        let network = NetworkId(job.fingerprint().unwrap());
+        let genesis = Genesis::new(network, WorkerId([3; 32]), Hash([4; 32]), &start, Vec::new());
         let (log, _) = RoundsLog::open(&run.rounds_log()).unwrap();
         Self { _directory: directory, run, genesis, job, log }
     }
 
     fn open(&self) -> Result<Books, SettlementError> {
-        let rounds: Vec<RoundCommitted> = read_json_lines_if_any(&self.run.rounds_log()).unwrap();
+        let rounds: Vec<RoundRecord> = read_json_lines_if_any(&self.run.rounds_log()).unwrap();
         Books::open(&self.run, &self.genesis, &self.job, &rounds)
     }
 
     /// Commits a round as the driver does: its line first, then the books.
-    fn commit(&mut self, books: &mut Books, line: &RoundCommitted) -> Option<Settled> {
+    fn commit(&mut self, books: &mut Books, line: &RoundRecord) -> Option<Settled> {
         self.log.append(line).unwrap();
         books.committed(line).unwrap()
     }
 }
 
-fn entry(worker: WorkerId, score: u32, verdict: &str) -> ContributionLine {
-    ContributionLine {
-        worker: worker.to_string(),
-        payload_hash: "ab".repeat(32),
+fn entry(worker: WorkerId, score: u32, verdict: Verdict, reason: Reason) -> ContributionRecord {
+    ContributionRecord {
+        worker,
+        payload_hash: Some(Hash([0xab; 32])),
         bytes: 500,
         tokens: 10_000,
         score,
-        verdict: verdict.to_owned(),
-        ..ContributionLine::default()
+        weight: 0,
+        clip: 0,
+        verdict,
+        reason,
     }
 }
 
-fn line(round: u64) -> RoundCommitted {
-    RoundCommitted {
-        round,
-        state_hash: format!("{round:064x}"),
-        manifest_hash: format!("{:064x}", 100 + round),
+/// A hash whose hexadecimal digits end in this number.
+fn hash(number: u64) -> Hash {
+    let mut bytes = [0; 32];
+    bytes[24..].copy_from_slice(&number.to_be_bytes());
+    Hash(bytes)
+}
+
+fn line(round: u64) -> RoundRecord {
+    RoundRecord {
+        state_hash: hash(round),
+        manifest_hash: hash(100 + round),
         eval_loss: (round == 1).then_some(2.5),
-        contributions: vec![entry(WORKER, 90, "accepted"), entry(OTHER, 10, "rejected")],
+        contributions: vec![
+            entry(WORKER, 90, Verdict::Accepted, Reason::Passed),
+            entry(OTHER, 10, Verdict::Rejected, Reason::LowScore),
+        ],
         timings_ms: TimingsMs { inner: 100.0, exchange: 20.5, ..TimingsMs::default() },
-        ..RoundCommitted::default()
+        ..RoundRecord::empty(Round(round))
     }
 }
 
@@ -73,20 +84,20 @@ fn a_settlement_comes_with_every_second_round_and_the_rest_at_the_end() {
     let settled = fixture.commit(&mut books, &line(2)).unwrap();
     assert_eq!((settled.settlement.first_round, settled.settlement.last_round), (1, 2));
     let interval = settled.interval;
-    assert_eq!((interval.round, interval.tokens, interval.duration_ms), (2, 20_000, 240));
+    assert_eq!((interval.round, interval.tokens, interval.duration_ms), (Round(2), 20_000, 240));
     assert_eq!(interval.loss_micronats, 2_500_000);
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"cotrain/manifest-root/1");
     for hash in ["65", "66"] {
         hasher.update(format!("{hash:0>64}").parse::<Hash>().unwrap().as_bytes());
     }
-    assert_eq!(interval.manifest_root().unwrap().0, *hasher.finalize().as_bytes());
+    assert_eq!(interval.manifest_root().0, *hasher.finalize().as_bytes());
 
     fixture.commit(&mut books, &line(3));
     let (rest, payout) = books.finish().unwrap();
     assert_eq!(rest.unwrap().settlement.last_round, 3);
     assert_eq!((payout.total + payout.returned, payout.amounts.len()), (1_000, 2));
-    let written: Payout = crate::files::read_json(&fixture.run.payout(), 1 << 20).unwrap();
+    let written: Payout = disk::read_json(&fixture.run.payout(), 1 << 20).unwrap();
     assert_eq!(written, payout);
 }
 
@@ -126,8 +137,8 @@ fn a_round_that_reached_the_log_alone_is_settled_after_the_restart() {
 fn a38_bytes_that_never_arrived_count_for_nothing() {
     for (reason, delivered) in [(Reason::Withheld, false), (Reason::WrongSize, false), (Reason::LowScore, true)] {
         let mut claimed = line(1);
-        claimed.contributions[1].reason = reason.to_string();
-        assert_eq!(round(&claimed).unwrap().contributions[1].delivered, delivered, "{reason}");
+        claimed.contributions[1].reason = reason;
+        assert_eq!(pay::counted(&claimed).contributions[1].delivered, delivered, "{reason}");
     }
 }
 
@@ -165,9 +176,9 @@ fn a_settlement_that_was_altered_is_named() {
 fn a_loss_beyond_all_numbers_is_not_anchored() {
     let mut interval = Interval::default();
     for loss in [f64::NAN, f64::INFINITY, -1.0] {
-        interval.push(&RoundCommitted { eval_loss: Some(loss), ..line(2) });
+        interval.push(&RoundRecord { eval_loss: Some(loss), ..line(2) });
     }
     assert_eq!(interval.loss_micronats, 0);
-    interval.push(&RoundCommitted { eval_loss: Some(1e300), ..line(3) });
+    interval.push(&RoundRecord { eval_loss: Some(1e300), ..line(3) });
     assert_eq!(interval.loss_micronats, u64::MAX);
 }

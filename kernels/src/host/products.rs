@@ -1,12 +1,12 @@
 //! The inner products of one chunk: of each contribution with the sum of the counted ones, and with itself.
 //!
-//! Invariants, with at most [`MEMBERS_MAX`] members: |V| ≤ 2^18 and |T| ≤ 2^24 fit 32 bits, and over the 2^12 elements
+//! Invariants, with at most `MEMBERS_MAX` members: |V| ≤ 2^18 and |T| ≤ 2^24 fit 32 bits, and over the 2^12 elements
 //! of a chunk |Σ V·T| ≤ 2^54 and Σ T² ≤ 2^60 fit 64; so every sum is exact in any order. The scratch's sums are zero
 //! between chunks.
 
 use simd::{opaque, vectorised};
 
-use super::aggregate::{CLIP_MAX, MEMBERS_MAX, dense_exponent, sparse_exponent, sparse_fixed};
+use super::aggregate::{CLIP_MAX, dense_exponent, sparse_exponent, sparse_fixed};
 use super::chunk::dense::{self, Factors, Width, add_fixed};
 use super::chunk::plain;
 use super::chunk::topk::{Entries, Shape};

@@ -5,7 +5,7 @@
 
 use crate::report::workers_by_account;
 use crate::session::{
-    Accountant, Accounts, Address, Closed, Entry, Outcome, Round, SessionError, Tally, Terms, WorkerId,
+    Accountant, Accounts, Address, Closed, Conditions, Entry, Outcome, Round, SessionError, Tally, WorkerId,
 };
 use crate::{Factors, Participant, Rules, Share, Split, hex};
 use serde::{Deserialize, Serialize};
@@ -121,14 +121,14 @@ pub struct Part {
 /// # Errors
 /// When the rounds cannot be the log of a session.
 pub fn explain(
-    terms: &Terms,
+    conditions: &Conditions,
     accounts: &Accounts,
     rounds: &[Round],
     worker: &WorkerId,
 ) -> Result<Option<Explanation>, SessionError> {
-    let closed = close_all(terms, accounts, rounds)?;
+    let closed = close_all(conditions, accounts, rounds)?;
     let settlements = closed.iter().map(|closed| closed.settlement.clone()).collect();
-    let outcome = Outcome::of_settlements(terms, settlements)?;
+    let outcome = Outcome::of_settlements(conditions, settlements)?;
     let address = accounts.address(worker);
     let mut workers = workers_by_account(&outcome).remove(&address).unwrap_or_default();
     if !workers.contains(worker) {
@@ -137,11 +137,11 @@ pub fn explain(
     // The one that was asked for comes first.
     workers.sort_by_key(|one| one != worker);
     let work = workers.iter().map(|one| Work { worker: *one, intervals: intervals(&closed, rounds, one) }).collect();
-    Ok(from_split(terms, &outcome, *worker, address, work))
+    Ok(from_split(conditions, &outcome, *worker, address, work))
 }
 
-fn close_all(terms: &Terms, accounts: &Accounts, rounds: &[Round]) -> Result<Vec<Closed>, SessionError> {
-    let mut accountant = Accountant::new(*terms, accounts.clone());
+fn close_all(conditions: &Conditions, accounts: &Accounts, rounds: &[Round]) -> Result<Vec<Closed>, SessionError> {
+    let mut accountant = Accountant::new(*conditions, accounts.clone());
     let mut closed = Vec::new();
     for round in rounds {
         closed.extend(accountant.push_in_full(round)?);
@@ -180,7 +180,7 @@ fn contributed(round: &Round, worker: &WorkerId) -> Option<Contributed> {
 }
 
 fn from_split(
-    terms: &Terms,
+    conditions: &Conditions,
     outcome: &Outcome,
     worker: WorkerId,
     address: Address,
@@ -196,9 +196,9 @@ fn from_split(
     Some(Explanation {
         worker,
         address,
-        parameters: terms.parameters,
-        pool: terms.pool,
-        rules: terms.rules,
+        parameters: conditions.parameters,
+        pool: conditions.pool,
+        rules: conditions.rules,
         workers,
         totals: *all.iter().find(|one| one.address == address)?,
         compute_time_max: all.iter().map(|one| one.compute_time).max()?,

@@ -16,7 +16,7 @@ pub type Hash = [u8; 32];
 /// The tree of a session's cumulative amounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
-    session_id: u64,
+    session_number: u64,
     amounts: BTreeMap<[u8; 32], u64>,
     root: Hash,
     /// From the leaves, in the order of addresses, up to the level below the root.
@@ -24,8 +24,8 @@ pub struct Tree {
 }
 
 /// The leaf of an account's cumulative amount in a session.
-pub fn leaf(session_id: u64, address: &[u8; 32], cumulative: u64) -> Hash {
-    let hasher = Sha3_256::new().chain_update([LEAF]).chain_update(session_id.to_le_bytes());
+pub fn leaf(session_number: u64, address: &[u8; 32], cumulative: u64) -> Hash {
+    let hasher = Sha3_256::new().chain_update([LEAF]).chain_update(session_number.to_le_bytes());
     hasher.chain_update(address).chain_update(cumulative.to_le_bytes()).finalize().into()
 }
 
@@ -42,8 +42,9 @@ pub fn verify(root: &Hash, leaf: Hash, proof: &[Hash]) -> bool {
 
 impl Tree {
     /// The tree of cumulative amounts by account; there is none without accounts.
-    pub fn new(session_id: u64, amounts: BTreeMap<[u8; 32], u64>) -> Option<Tree> {
-        let mut level: Vec<Hash> = amounts.iter().map(|(address, amount)| leaf(session_id, address, *amount)).collect();
+    pub fn new(session_number: u64, amounts: BTreeMap<[u8; 32], u64>) -> Option<Tree> {
+        let mut level: Vec<Hash> =
+            amounts.iter().map(|(address, amount)| leaf(session_number, address, *amount)).collect();
         let mut levels = Vec::new();
         while level.len() > 1 {
             let above = level.chunks(2).map(|pair| match pair {
@@ -54,7 +55,7 @@ impl Tree {
             levels.push(std::mem::replace(&mut level, above));
         }
         let root = level.pop()?;
-        Some(Tree { session_id, amounts, root, levels })
+        Some(Tree { session_number, amounts, root, levels })
     }
 
     /// The root.
@@ -63,8 +64,8 @@ impl Tree {
     }
 
     /// The session whose amounts these are.
-    pub fn session_id(&self) -> u64 {
-        self.session_id
+    pub fn session_number(&self) -> u64 {
+        self.session_number
     }
 
     /// The cumulative amounts, by account.

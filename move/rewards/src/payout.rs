@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 pub struct Payout {
     /// The session's number on the ledger; text in JSON, where a number of 64 bits is not safe.
     #[serde(with = "decimal")]
-    pub session_id: u64,
+    pub session_number: u64,
     /// What the session had to pay.
     pub pool: u64,
     /// How it was split.
@@ -42,9 +42,9 @@ pub struct Amount {
 
 impl Payout {
     /// The payout of a split.
-    pub fn new(session_id: u64, pool: u64, rules: Rules, split: &Split) -> Payout {
+    pub fn new(session_number: u64, pool: u64, rules: Rules, split: &Split) -> Payout {
         let paid = split.shares.iter().map(|share| (share.address, Share::reward(share)));
-        let tree = Tree::new(session_id, paid.filter(|(_, reward)| *reward > 0).collect::<BTreeMap<_, _>>());
+        let tree = Tree::new(session_number, paid.filter(|(_, reward)| *reward > 0).collect::<BTreeMap<_, _>>());
         let amounts = tree.iter().flat_map(|tree| {
             let proved = |(address, amount): (&Address, &u64)| Amount {
                 address: *address,
@@ -54,7 +54,7 @@ impl Payout {
             tree.amounts().iter().map(proved).collect::<Vec<_>>()
         });
         Payout {
-            session_id,
+            session_number,
             pool,
             rules,
             amounts: amounts.collect(),

@@ -2,7 +2,7 @@
 
 use crate::hex;
 use crate::session::{
-    Accountant, Accounts, Address, Contribution, Outcome, Round, SessionError, Settlement, Terms, WorkerId,
+    Accountant, Accounts, Address, Conditions, Counted, Outcome, Round, SessionError, Settlement, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,26 +44,26 @@ pub struct Projection {
 /// # Errors
 /// When the rounds cannot be the log of a session.
 pub fn project(
-    terms: &Terms,
+    conditions: &Conditions,
     accounts: &Accounts,
     rounds: &[Round],
     planned_rounds: u64,
     worker: &WorkerId,
 ) -> Result<Projection, SessionError> {
-    let past = Past::replay(terms, accounts, rounds)?;
+    let past = Past::replay(conditions, accounts, rounds)?;
     let address = accounts.address(worker);
     let committed = rounds.len() as u64;
     let remaining = planned_rounds.saturating_sub(committed).min(committed.saturating_mul(FUTURE_PER_ROUND));
     let unknown = planned_rounds > committed && rounds.iter().all(|round| round.contributions.is_empty());
     let window = &rounds[rounds.len().saturating_sub(PACE_ROUNDS)..];
     let best = best(rounds, worker);
-    let play = |own: &dyn Fn(Option<Contribution>) -> Option<Contribution>| {
-        past.continued(terms, window, remaining, worker, own).map(|outcome| reward(&outcome, &address))
+    let play = |own: &dyn Fn(Option<Counted>) -> Option<Counted>| {
+        past.continued(conditions, window, remaining, worker, own).map(|outcome| reward(&outcome, &address))
     };
     let expected = play(&|own| own)?;
     let futures = [expected, play(&|_| None)?, play(&|_| best)?];
     let low = futures.into_iter().min().unwrap_or(expected);
-    let high = if unknown { terms.pool } else { futures.into_iter().max().unwrap_or(expected) };
+    let high = if unknown { conditions.pool } else { futures.into_iter().max().unwrap_or(expected) };
     Ok(Projection { worker: *worker, address, rounds: committed, planned_rounds, low, expected, high })
 }
 
@@ -74,8 +74,8 @@ struct Past {
 }
 
 impl Past {
-    fn replay(terms: &Terms, accounts: &Accounts, rounds: &[Round]) -> Result<Past, SessionError> {
-        let mut accountant = Accountant::new(*terms, accounts.clone());
+    fn replay(conditions: &Conditions, accounts: &Accounts, rounds: &[Round]) -> Result<Past, SessionError> {
+        let mut accountant = Accountant::new(*conditions, accounts.clone());
         let mut settlements = Vec::new();
         for round in rounds {
             settlements.extend(accountant.push(round)?);
@@ -87,11 +87,11 @@ impl Past {
     /// that the window has.
     fn continued(
         &self,
-        terms: &Terms,
+        conditions: &Conditions,
         window: &[Round],
         remaining: u64,
         worker: &WorkerId,
-        own: &dyn Fn(Option<Contribution>) -> Option<Contribution>,
+        own: &dyn Fn(Option<Counted>) -> Option<Counted>,
     ) -> Result<Outcome, SessionError> {
         let (mut accountant, mut settlements) = (self.accountant.clone(), self.settlements.clone());
         let after = accountant.last_round().map_or(0, |last| last.saturating_add(1));
@@ -100,30 +100,26 @@ impl Past {
             settlements.extend(accountant.push(&Round { round, contributions })?);
         }
         settlements.extend(accountant.finish());
-        Ok(Outcome::of_settlements(terms, settlements)?)
+        Ok(Outcome::of_settlements(conditions, settlements)?)
     }
 }
 
-fn replaced(
-    all: &[Contribution],
-    worker: &WorkerId,
-    own: &dyn Fn(Option<Contribution>) -> Option<Contribution>,
-) -> Vec<Contribution> {
-    let (mine, mut others): (Vec<Contribution>, Vec<Contribution>) = all.iter().partition(|one| one.worker == *worker);
+fn replaced(all: &[Counted], worker: &WorkerId, own: &dyn Fn(Option<Counted>) -> Option<Counted>) -> Vec<Counted> {
+    let (mine, mut others): (Vec<Counted>, Vec<Counted>) = all.iter().partition(|one| one.worker == *worker);
     others.extend(own(mine.first().copied()));
     others
 }
 
 /// A contribution of the highest numbers of the worker's accepted ones so far, or of anyone's when none of its were.
-fn best(rounds: &[Round], worker: &WorkerId) -> Option<Contribution> {
+fn best(rounds: &[Round], worker: &WorkerId) -> Option<Counted> {
     let all = || rounds.iter().flat_map(|round| &round.contributions);
-    let highest = |one: Contribution, other: &Contribution| Contribution {
+    let highest = |one: Counted, other: &Counted| Counted {
         bytes: one.bytes.max(other.bytes),
         tokens: one.tokens.max(other.tokens),
         score: one.score.max(other.score),
         ..one
     };
-    let start = Contribution { worker: *worker, accepted: true, delivered: true, ..Contribution::default() };
+    let start = Counted { worker: *worker, accepted: true, delivered: true, ..Counted::default() };
     let counted = || all().filter(|one| one.accepted && one.delivered);
     let own = counted().any(|one| one.worker == *worker);
     all().next().map(|_| counted().filter(|one| !own || one.worker == *worker).fold(start, highest))

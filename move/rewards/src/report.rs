@@ -1,6 +1,6 @@
 //! What a session pays, for people and for programs: what `rewards --run-dir RUN` prints.
 
-use crate::session::{Address, Outcome, Terms, WorkerId};
+use crate::session::{Address, Conditions, Outcome, WorkerId};
 use crate::{Factors, Participant, Rules, Share, hex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -76,11 +76,11 @@ impl Report {
     /// The report of a session's outcome; `transactions` are those that paid, by account.
     pub fn new(
         session: impl Into<String>,
-        terms: &Terms,
+        conditions: &Conditions,
         outcome: &Outcome,
         transactions: &BTreeMap<Address, String>,
     ) -> Report {
-        let (base_pool, bonus_pool) = terms.rules.pools(terms.pool);
+        let (base_pool, bonus_pool) = conditions.rules.pools(conditions.pool);
         let workers = workers_by_account(outcome);
         let shares = outcome.split.shares.iter().zip(&outcome.participants);
         let shares: BTreeMap<Address, _> = shares.map(|pair| (pair.0.address, pair)).collect();
@@ -91,12 +91,12 @@ impl Report {
         };
         Report {
             session: session.into(),
-            pool: terms.pool,
+            pool: conditions.pool,
             base_pool,
             bonus_pool,
             total: outcome.split.total(),
             returned: outcome.split.returned,
-            rules: terms.rules,
+            rules: conditions.rules,
             settlements: outcome.settlements.len() as u64,
             workers: ranking(&outcome.split).into_iter().filter_map(row).collect(),
         }

@@ -26,7 +26,7 @@ pub type Address = [u8; 32];
 
 /// What a session was created with, as far as rewards depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Terms {
+pub struct Conditions {
     /// The model's parameters, which make tokens comparable to time.
     pub parameters: u64,
     /// How many committed rounds a settlement covers.
@@ -43,12 +43,12 @@ pub struct Round {
     /// Its number; they rise, and abandoned rounds leave gaps.
     pub round: u64,
     /// One for each worker of the closed set, in any order.
-    pub contributions: Vec<Contribution>,
+    pub contributions: Vec<Counted>,
 }
 
 /// One worker's contribution to a round, as the manifest judged it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Contribution {
+pub struct Counted {
     /// Who made it.
     pub worker: WorkerId,
     /// Bytes of the payload with its header.
@@ -146,17 +146,17 @@ impl Outcome {
     ///
     /// # Errors
     /// When the rounds cannot be the log of a session.
-    pub fn of_rounds(terms: &Terms, accounts: &Accounts, rounds: &[Round]) -> Result<Outcome, SessionError> {
-        Ok(Outcome::of_settlements(terms, settle(terms, accounts, rounds)?)?)
+    pub fn of_rounds(conditions: &Conditions, accounts: &Accounts, rounds: &[Round]) -> Result<Outcome, SessionError> {
+        Ok(Outcome::of_settlements(conditions, settle(conditions, accounts, rounds)?)?)
     }
 
     /// What follows from settlements, such as recorded ones.
     ///
     /// # Errors
     /// When an entry cannot have been made by [`settle`].
-    pub fn of_settlements(terms: &Terms, settlements: Vec<Settlement>) -> Result<Outcome, RewardError> {
+    pub fn of_settlements(conditions: &Conditions, settlements: Vec<Settlement>) -> Result<Outcome, RewardError> {
         let participants = participants(&settlements);
-        let split = split(terms.pool, terms.rules, &participants)?;
+        let split = split(conditions.pool, conditions.rules, &participants)?;
         Ok(Outcome { settlements, participants, split })
     }
 }
@@ -165,8 +165,8 @@ impl Outcome {
 ///
 /// # Errors
 /// When the rounds cannot be the log of a session.
-pub fn settle(terms: &Terms, accounts: &Accounts, rounds: &[Round]) -> Result<Vec<Settlement>, SessionError> {
-    let mut accountant = Accountant::new(*terms, accounts.clone());
+pub fn settle(conditions: &Conditions, accounts: &Accounts, rounds: &[Round]) -> Result<Vec<Settlement>, SessionError> {
+    let mut accountant = Accountant::new(*conditions, accounts.clone());
     let mut settlements = Vec::new();
     for round in rounds {
         settlements.extend(accountant.push(round)?);

@@ -6,7 +6,9 @@
 use crate::Rules;
 use crate::merkle::{self, Hash};
 use crate::payout::{Amount, Payout};
-use crate::session::{self, Accountant, Accounts, Entry, Outcome, Round, SessionError, Settlement, Terms, WorkerId};
+use crate::session::{
+    self, Accountant, Accounts, Conditions, Entry, Outcome, Round, SessionError, Settlement, WorkerId,
+};
 use std::collections::{BTreeMap, btree_map};
 
 mod difference;
@@ -17,7 +19,7 @@ pub use difference::{Difference, Field};
 #[derive(Debug, Clone, Copy)]
 pub struct Record<'a> {
     /// The session's number on the ledger.
-    pub session_id: u64,
+    pub session_number: u64,
     /// The lines of `settlements.jsonl`.
     pub settlements: &'a [Settlement],
     /// `payout.json`, once the session is over.
@@ -31,27 +33,27 @@ pub struct Record<'a> {
 /// # Errors
 /// When the rounds cannot be the log of a session.
 pub fn verify(
-    terms: &Terms,
+    conditions: &Conditions,
     accounts: &Accounts,
     rounds: &[Round],
     record: Record<'_>,
 ) -> Result<Vec<Difference>, SessionError> {
-    let mut recomputed = session::settle(terms, accounts, rounds)?;
-    let over = Outcome::of_settlements(terms, recomputed.clone())?;
-    if record.payout.is_none() && record.settlements.len() as u64 == settled(terms, rounds)? {
+    let mut recomputed = session::settle(conditions, accounts, rounds)?;
+    let over = Outcome::of_settlements(conditions, recomputed.clone())?;
+    if record.payout.is_none() && record.settlements.len() as u64 == settled(conditions, rounds)? {
         recomputed.truncate(record.settlements.len());
     }
     let mut differences = settlements(&recomputed, record.settlements);
     if let Some(recorded) = record.payout {
-        let expected = Payout::new(record.session_id, terms.pool, terms.rules, &over.split);
+        let expected = Payout::new(record.session_number, conditions.pool, conditions.rules, &over.split);
         differences.extend(payout(&expected, recorded));
     }
     Ok(differences)
 }
 
 /// How many settlements were due before the session's end.
-fn settled(terms: &Terms, rounds: &[Round]) -> Result<u64, SessionError> {
-    let mut accountant = Accountant::new(*terms, Accounts::default());
+fn settled(conditions: &Conditions, rounds: &[Round]) -> Result<u64, SessionError> {
+    let mut accountant = Accountant::new(*conditions, Accounts::default());
     for round in rounds {
         accountant.push(round)?;
     }
@@ -151,7 +153,7 @@ fn header(expected: &Payout, recorded: &Payout) -> Vec<Difference> {
             found.push(differ(of(recorded), of(expected)));
         }
     };
-    number(|recorded, recomputed| Difference::Session { recorded, recomputed }, |payout| payout.session_id);
+    number(|recorded, recomputed| Difference::Session { recorded, recomputed }, |payout| payout.session_number);
     number(|recorded, recomputed| Difference::Pool { recorded, recomputed }, |payout| payout.pool);
     number(|recorded, recomputed| Difference::Total { recorded, recomputed }, |payout| payout.total);
     number(|recorded, recomputed| Difference::Returned { recorded, recomputed }, |payout| payout.returned);
@@ -182,7 +184,7 @@ fn amount(payout: &Payout, expected: &Amount, recorded: &Amount, found: &mut Vec
     if recorded.amount != expected.amount {
         found.push(Difference::Amount { address, recorded: recorded.amount, recomputed: expected.amount });
     }
-    let leaf = merkle::leaf(payout.session_id, &address, expected.amount);
+    let leaf = merkle::leaf(payout.session_number, &address, expected.amount);
     if !payout.root.is_some_and(|root| merkle::verify(&root, leaf, &recorded.proof)) {
         found.push(Difference::Proof { address });
     }

@@ -5,10 +5,10 @@
 
 use std::path::Path;
 
-use aggregator::job::Job;
 use anyhow::Context;
+use node::job::Job;
 
-use crate::cli::JobArgs;
+use super::JobArgs;
 use crate::exit::{WrongUse, wrong_use};
 
 /// A key of the job that a flag sets.

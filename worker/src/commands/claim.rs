@@ -5,23 +5,25 @@
 
 use std::path::{Path, PathBuf};
 
-use aggregator::files::{self, read_json};
-use aggregator::run_directory::RunDirectory;
-use aggregator::settlement::session_number;
 use anyhow::Context;
-use chain::{Account, Call, Client, Offer, OfferTerms, Receipt, nonce, now_s, sign_claim, sign_claim_reward};
 use contract::Address;
+use disk::read_json;
+use ledger_client::{
+    Account, Call, Client, Offer, OfferConditions, Receipt, nonce, now_s, sign_claim, sign_claim_reward,
+};
 use protocol::SessionId;
-use protocol::message::LedgerTerms;
+use protocol::message::LedgerConditions;
+use record::RunDirectory;
+use record::pay::session_number;
 use rewards::payout::Payout;
 use serde::{Deserialize, Serialize};
 
 use crate::cli::ClaimArgs;
+use crate::commands::ledger::access::Access;
+use crate::commands::rewards::books::PAYOUT_BYTES_MAX;
+use crate::commands::wallet;
 use crate::exit::{WrongUse, wrong_use};
-use crate::ledger::access::Access;
 use crate::output;
-use crate::rewards::record::PAYOUT_BYTES_MAX;
-use crate::wallet;
 
 /// Coins for the fee that an embedded ledger gives to who has none, in octas.
 const GAS: u64 = 100_000_000;
@@ -49,10 +51,10 @@ struct Claimed {
 ///
 /// # Errors
 /// When the disk refuses.
-pub fn keep_session(directory: &Path, session: &SessionId, terms: &LedgerTerms) -> anyhow::Result<()> {
+pub fn keep_session(directory: &Path, session: &SessionId, conditions: &LedgerConditions) -> anyhow::Result<()> {
     let session = session_number(session).to_string();
-    let kept = KeptSession { session, chain_id: terms.chain_id, module: Address(terms.module) };
-    Ok(files::write_json(&kept_session(directory), &kept)?)
+    let kept = KeptSession { session, chain_id: conditions.chain_id, module: Address(conditions.module) };
+    Ok(disk::write_json(&kept_session(directory), &kept)?)
 }
 
 /// Claims and prints what was paid.
@@ -61,16 +63,16 @@ pub fn keep_session(directory: &Path, session: &SessionId, terms: &LedgerTerms) 
 /// Wrong use where nothing was earned; what the ledger refuses, such as a claim before its delay has passed.
 pub async fn run(arguments: ClaimArgs) -> anyhow::Result<()> {
     let shown = arguments.directory.display();
-    let identity = files::read_secret(&arguments.directory.join("identity.secret"))
+    let identity = disk::read_secret(&arguments.directory.join("identity.secret"))
         .with_context(|| format!("{shown} is no worker's directory"))
         .map_err(wrong_use)?;
     let kept: KeptSession = read_json(&kept_session(&arguments.directory), SESSION_BYTES_MAX)
         .with_context(|| format!("the worker in {shown} took part in no session with a ledger"))
         .map_err(wrong_use)?;
-    let session_id = kept.session.parse().context("the worker's ledger.json holds no session")?;
+    let session_number = kept.session.parse().context("the worker's ledger.json holds no session")?;
     let account = wallet::account(&arguments.directory, &identity)?;
     let access = open(&arguments, &kept).await?;
-    let result = claim(&arguments, session_id, &account, &access).await;
+    let result = claim(&arguments, session_number, &account, &access).await;
     access.end().await;
     let (amount, receipt) = result?;
     let claimed = Claimed { address: account.address().to_string(), amount, tx: receipt.hash.to_string() };
@@ -92,7 +94,7 @@ async fn open(arguments: &ClaimArgs, kept: &KeptSession) -> anyhow::Result<Acces
 
 async fn claim(
     arguments: &ClaimArgs,
-    session_id: u64,
+    session_number: u64,
     account: &Account,
     access: &Access,
 ) -> anyhow::Result<(u64, Receipt)> {
@@ -100,7 +102,7 @@ async fn claim(
     if let Some(node) = &access.node {
         node.mint(account.address(), GAS, 0).await?;
     }
-    let (amount, call) = due(&client, arguments, session_id, account.address()).await?;
+    let (amount, call) = due(&client, arguments, session_number, account.address()).await?;
     let receipt = match arguments.ledger.account()? {
         Some(sponsor) => sponsored(&client, account, &sponsor, &call).await?,
         None => client.submit(account, &call).await?,
@@ -110,28 +112,33 @@ async fn claim(
 }
 
 /// What an account may claim: an earning of the session, or its leaf of the session's root.
-async fn due(client: &Client, arguments: &ClaimArgs, session_id: u64, address: Address) -> anyhow::Result<(u64, Call)> {
-    let earning = client.earning(session_id, address).await?;
+async fn due(
+    client: &Client,
+    arguments: &ClaimArgs,
+    session_number: u64,
+    address: Address,
+) -> anyhow::Result<(u64, Call)> {
+    let earning = client.earning(session_number, address).await?;
     if earning.claimed {
         return Err(WrongUse(format!("{address} was paid {} units before", earning.amount)).into());
     }
     if earning.amount > 0 {
-        return Ok((earning.amount, Call::ClaimReward { session_id }));
+        return Ok((earning.amount, Call::ClaimReward { session_number }));
     }
-    let before = client.claimed(session_id, address).await?;
-    let payout = payout(arguments)?.filter(|payout| payout.session_id == session_id);
+    let before = client.claimed(session_number, address).await?;
+    let payout = payout(arguments)?.filter(|payout| payout.session_number == session_number);
     let amounts = payout.iter().flat_map(|payout| &payout.amounts);
     let own = amounts.into_iter().find(|amount| amount.address == address.0);
     let Some(own) = own else {
         let message = format!(
-            "the ledger holds nothing for {address} in session {session_id}; where the session is paid by a root, give its payout.json with --payout"
+            "the ledger holds nothing for {address} in session {session_number}; where the session is paid by a root, give its payout.json with --payout"
         );
         return Err(WrongUse(message).into());
     };
     if before >= own.amount {
         return Err(WrongUse(format!("{address} was paid {before} units before")).into());
     }
-    Ok((own.amount - before, Call::Claim { session_id, cumulative: own.amount, proof: own.proof.clone() }))
+    Ok((own.amount - before, Call::Claim { session_number, cumulative: own.amount, proof: own.proof.clone() }))
 }
 
 fn payout(arguments: &ClaimArgs) -> anyhow::Result<Option<Payout>> {
@@ -143,16 +150,16 @@ fn payout(arguments: &ClaimArgs) -> anyhow::Result<Option<Payout>> {
 /// The account signs and another one pays the fee.
 async fn sponsored(client: &Client, account: &Account, sponsor: &Account, call: &Call) -> anyhow::Result<Receipt> {
     let (home, sponsor_address) = (client.home(), sponsor.address());
-    let terms = OfferTerms { chain_id: home.chain_id, module: home.module, sponsor: sponsor_address };
+    let conditions = OfferConditions { chain_id: home.chain_id, module: home.module, sponsor: sponsor_address };
     let (now_s, nonce) = (now_s(), nonce());
     let bytes = match call {
-        Call::Claim { session_id, cumulative, proof } => {
-            sign_claim(&terms, account, now_s, nonce, (*session_id, *cumulative, proof.clone()))?
+        Call::Claim { session_number, cumulative, proof } => {
+            sign_claim(&conditions, account, now_s, nonce, (*session_number, *cumulative, proof.clone()))?
         }
-        Call::ClaimReward { session_id } => sign_claim_reward(&terms, account, now_s, nonce, *session_id)?,
+        Call::ClaimReward { session_number } => sign_claim_reward(&conditions, account, now_s, nonce, *session_number)?,
         other => anyhow::bail!("{} is no claim", other.function()),
     };
-    let offer = Offer::decode(&bytes, &terms, &client.ceilings(), now_s)?;
+    let offer = Offer::decode(&bytes, &conditions, &client.ceilings(), now_s)?;
     Ok(client.send_and_wait(&offer.co_sign(sponsor)?).await?)
 }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use aggregator::files;
 use anyhow::Context;
 use kernels::{Codec, Header};
 use models::huggingface::{self, tensors};
@@ -12,7 +11,7 @@ use serde::Serialize;
 use crate::cli::{
     CodecArchiveArgs, CodecDecodeArgs, CodecEncodeArgs, CodecInspectArgs, CodecRestoreArgs, OutputFormat,
 };
-use crate::generate::newest;
+use crate::commands::checkpoint::newest;
 use crate::output;
 use crate::output::text::{bytes, count};
 
@@ -66,7 +65,7 @@ pub fn encode(arguments: &CodecEncodeArgs) -> anyhow::Result<()> {
         session: [0; 32],
         worker: [0; 32],
     };
-    files::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
+    disk::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
     describe(&arguments.out, Form::Payload, &header, &body, arguments.output.output)
 }
 
@@ -75,7 +74,7 @@ pub fn encode(arguments: &CodecEncodeArgs) -> anyhow::Result<()> {
 /// # Errors
 /// A payload that is not valid, tensors that are not the payload's, a full disk.
 pub fn decode(arguments: &CodecDecodeArgs) -> anyhow::Result<()> {
-    let file = files::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
+    let file = disk::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
     let name = || arguments.input.display().to_string();
     let (header, body) = kernels::parse(&file).with_context(name)?;
     let elements = usize::try_from(header.elements).with_context(name)?;
@@ -92,10 +91,10 @@ pub fn decode(arguments: &CodecDecodeArgs) -> anyhow::Result<()> {
         );
     }
     let values = kernels::decode(header.codec, elements, body).with_context(name)?;
-    let temporary = files::temporary_name(&arguments.out);
+    let temporary = disk::temporary_name(&arguments.out);
     tensors::write_file(&temporary, &layout, &values)?;
-    std::fs::rename(&temporary, &arguments.out).map_err(files::FileError::io("rename a file to", &arguments.out))?;
-    files::sync_parent(&arguments.out)?;
+    std::fs::rename(&temporary, &arguments.out).map_err(disk::FileError::io("rename a file to", &arguments.out))?;
+    disk::sync_parent(&arguments.out)?;
     describe(&arguments.input, Form::Payload, &header, body, arguments.output.output)
 }
 
@@ -104,11 +103,11 @@ pub fn decode(arguments: &CodecDecodeArgs) -> anyhow::Result<()> {
 /// # Errors
 /// A payload that is not valid, a full disk.
 pub fn archive(arguments: &CodecArchiveArgs) -> anyhow::Result<()> {
-    let file = files::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
+    let file = disk::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
     let name = || arguments.input.display().to_string();
     let (header, body) = kernels::parse(&file).with_context(name)?;
     let archive = kernels::seal_archive(&header, body).with_context(name)?;
-    files::write_atomic(&arguments.out, &archive)?;
+    disk::write_atomic(&arguments.out, &archive)?;
     let kept = Form::Archive { bytes: archive.len() };
     describe(&arguments.out, kept, &header, body, arguments.output.output)
 }
@@ -118,9 +117,9 @@ pub fn archive(arguments: &CodecArchiveArgs) -> anyhow::Result<()> {
 /// # Errors
 /// An archive that is not valid, a full disk.
 pub fn restore(arguments: &CodecRestoreArgs) -> anyhow::Result<()> {
-    let file = files::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
+    let file = disk::read_bounded(&arguments.input, FILE_BYTES_MAX)?;
     let (header, body) = open_archive(&arguments.input, &file)?;
-    files::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
+    disk::write_atomic(&arguments.out, &kernels::seal(&header, &body))?;
     describe(&arguments.out, Form::Payload, &header, &body, arguments.output.output)
 }
 
@@ -130,7 +129,7 @@ pub fn restore(arguments: &CodecRestoreArgs) -> anyhow::Result<()> {
 /// A payload or an archive that is not valid, with the first fault.
 pub fn inspect(arguments: &CodecInspectArgs) -> anyhow::Result<()> {
     let (path, format) = (&arguments.input, arguments.output.output);
-    let file = files::read_bounded(path, FILE_BYTES_MAX)?;
+    let file = disk::read_bounded(path, FILE_BYTES_MAX)?;
     if kernels::is_archive(&file) {
         let (header, body) = open_archive(path, &file)?;
         return describe(path, Form::Archive { bytes: file.len() }, &header, &body, format);

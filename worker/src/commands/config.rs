@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use aggregator::job::Job;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, Args, Command};
+use node::job::Job;
 use serde::Serialize;
 
+use crate::cli::job::Override;
 use crate::cli::{ExplainArgs, OutputFormat};
-use crate::job_args::Override;
 use crate::output;
 
 /// A value and its origin.

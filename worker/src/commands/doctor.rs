@@ -1,11 +1,12 @@
 //! What a run on this machine would use, and what would make it faster.
 
 use models::{DeviceReport, available_bytes, survey};
+use record::events::Devices;
 use serde::Serialize;
 
 use crate::cli::{DoctorArgs, OutputFormat};
+use crate::output;
 use crate::output::text::{bytes, describe_devices};
-use crate::output::{self, Devices};
 
 /// Where Linux names the TCP congestion control in use.
 const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
@@ -40,7 +41,7 @@ fn findings(report: &DeviceReport) -> Findings {
     let congestion = std::fs::read_to_string(CONGESTION_CONTROL).ok().map(|name| name.trim().to_owned());
     Findings {
         version: env!("CARGO_PKG_VERSION"),
-        devices: Devices::of(report),
+        devices: node::devices(report),
         cores: std::thread::available_parallelism().map_or(1, usize::from),
         memory_available_bytes: available_bytes(),
         advice: advice(congestion.as_deref()),

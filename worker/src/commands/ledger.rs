@@ -1,8 +1,8 @@
 //! The ledger of a machine or a private swarm as a program, and what a run still has to tell its ledger.
 
-use chain::Home;
 use contract::Address;
-use ledger::Options;
+use ledger_client::Home;
+use ledger_embedded::Options;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 

@@ -5,10 +5,10 @@
 
 use std::fmt::Write as _;
 
-use aggregator::job::Job;
 use anyhow::Context;
 use kernels::{Codec, HEADER_BYTES};
 use models::{ComputeDevice, MemoryEstimate, ModelConfig};
+use node::job::Job;
 use serde::Serialize;
 
 use crate::cli::{OutputFormat, PlanArgs};
@@ -108,7 +108,7 @@ pub fn run(arguments: &PlanArgs) -> anyhow::Result<()> {
 
 /// The job with the vocabulary of its tokenizer.
 fn resolve(job: &Job) -> anyhow::Result<Job> {
-    let tokenizer = aggregator::corpus::tokenizer(job)?;
+    let tokenizer = node::corpus::tokenizer(job)?;
     job.resolve(tokenizer.vocab_size()).map_err(wrong_use)
 }
 

@@ -1,6 +1,5 @@
 //! What the workers of a run contributed and earned: tables, explanations, projections, and the check of all of it.
 
-use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
 use protocol::WorkerId;
 use rewards::explain::explain;
@@ -10,11 +9,12 @@ use rewards::report::Report;
 use crate::cli::{OutputFormat, RewardsArgs, RewardsCommand};
 use crate::exit::WrongUse;
 use crate::output;
+use record::RunDirectory;
 
-pub mod record;
+pub mod books;
 mod verifying;
 
-use record::Record;
+use books::Books;
 
 /// Prints what was asked for.
 ///
@@ -27,7 +27,7 @@ pub fn run(arguments: &RewardsArgs) -> anyhow::Result<()> {
     let Some(directory) = &arguments.run_dir else {
         return Err(WrongUse("name the run with --run-dir RUN".to_owned()).into());
     };
-    let record = Record::read(directory)?;
+    let record = Books::read(directory)?;
     let format = format(arguments.json, arguments.output.output);
     match &arguments.explain {
         Some(worker) => print_explanation(&record, worker, format),
@@ -44,30 +44,30 @@ pub fn run(arguments: &RewardsArgs) -> anyhow::Result<()> {
 /// # Errors
 /// When its records are damaged.
 pub fn report(run: &RunDirectory) -> anyhow::Result<Report> {
-    report_of(&Record::read(run.root())?)
+    report_of(&Books::read(run.root())?)
 }
 
-fn report_of(record: &Record) -> anyhow::Result<Report> {
+fn report_of(record: &Books) -> anyhow::Result<Report> {
     let outcome = record.outcome()?;
-    let session = record.session_id().to_string();
-    Ok(Report::new(session, &record.terms, &outcome, &record.transactions(&outcome)))
+    let session = record.session_number().to_string();
+    Ok(Report::new(session, &record.conditions, &outcome, &record.transactions(&outcome)))
 }
 
-fn print_explanation(record: &Record, worker: &str, format: OutputFormat) -> anyhow::Result<()> {
+fn print_explanation(record: &Books, worker: &str, format: OutputFormat) -> anyhow::Result<()> {
     let worker = find_worker(record, worker)?;
-    let explanation = explain(&record.terms, &record.accounts, &record.rounds, &worker.0)?;
+    let explanation = explain(&record.conditions, &record.accounts, &record.rounds, &worker.0)?;
     let explanation = explanation.context("the worker contributed to no round")?;
     Ok(output::show(format, &explanation, || explanation.to_text())?)
 }
 
-fn print_projections(record: &Record, format: OutputFormat) -> anyhow::Result<()> {
+fn print_projections(record: &Books, format: OutputFormat) -> anyhow::Result<()> {
     let outcome = record.outcome()?;
-    let report = Report::new("", &record.terms, &outcome, &Default::default());
+    let report = Report::new("", &record.conditions, &outcome, &Default::default());
     let planned = record.job.train.rounds;
     let projections: Vec<Projection> = report
         .workers
         .iter()
-        .map(|row| project(&record.terms, &record.accounts, &record.rounds, planned, &row.worker))
+        .map(|row| project(&record.conditions, &record.accounts, &record.rounds, planned, &row.worker))
         .collect::<Result<_, _>>()?;
     Ok(output::show(format, &projections, || table(&projections))?)
 }
@@ -83,7 +83,7 @@ fn table(projections: &[Projection]) -> String {
 }
 
 /// The worker whose id begins so.
-fn find_worker(record: &Record, text: &str) -> anyhow::Result<WorkerId> {
+fn find_worker(record: &Books, text: &str) -> anyhow::Result<WorkerId> {
     let ids = record.rounds.iter().flat_map(|round| &round.contributions).map(|contribution| contribution.worker);
     let ids: std::collections::BTreeSet<[u8; 32]> = ids.collect();
     let begins = |id: &&[u8; 32]| WorkerId(**id).to_string().starts_with(text);

@@ -6,9 +6,8 @@
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use aggregator::files;
 use anyhow::Context;
-use chain::Account;
+use ledger_client::Account;
 use serde::Serialize;
 
 use crate::cli::{OutputFormat, WalletCommand, WalletLinkArgs};
@@ -53,7 +52,7 @@ pub fn account(directory: &Path, identity: &[u8; 32]) -> anyhow::Result<Account>
     if !path.exists() {
         return Ok(Account::from_secret(identity));
     }
-    Ok(Account::from_secret(&files::read_secret(&path)?))
+    Ok(Account::from_secret(&disk::read_secret(&path)?))
 }
 
 /// A key from the first of: the file, the variable, the first line of standard input.
@@ -63,7 +62,7 @@ pub fn account(directory: &Path, identity: &[u8; 32]) -> anyhow::Result<Account>
 pub fn read_key(file: Option<&Path>, variable: &str, what: &str) -> anyhow::Result<[u8; 32]> {
     let text = match (file, std::env::var(variable)) {
         (Some(path), _) => {
-            let bytes = files::read_bounded(path, KEY_BYTES_MAX).map_err(wrong_use)?;
+            let bytes = disk::read_bounded(path, KEY_BYTES_MAX).map_err(wrong_use)?;
             String::from_utf8_lossy(&bytes).into_owned()
         }
         (None, Ok(text)) if !text.is_empty() => text,
@@ -77,13 +76,13 @@ pub fn read_key(file: Option<&Path>, variable: &str, what: &str) -> anyhow::Resu
 
 fn link(arguments: &WalletLinkArgs) -> anyhow::Result<()> {
     let secret = read_key(arguments.key_file.as_deref(), KEY_VARIABLE, "private key of the wallet")?;
-    files::create_directory(&arguments.directory)?;
-    files::write_secret(&wallet(&arguments.directory), &secret)?;
+    disk::create_directory(&arguments.directory)?;
+    disk::write_secret(&wallet(&arguments.directory), &secret)?;
     Ok(())
 }
 
 fn show(directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
-    let identity = files::read_secret(&directory.join("identity.secret")).ok();
+    let identity = disk::read_secret(&directory.join("identity.secret")).ok();
     let linked = wallet(directory).exists();
     if identity.is_none() && !linked {
         let shown = directory.display();

@@ -1,19 +1,34 @@
-//! From arguments to the settings of a worker: which invite, which directory.
+//! The worker as a process: which invite, which directory.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use protocol::Invite;
+use tokio_util::sync::CancellationToken;
 
+use super::role::play;
 use crate::cli::WorkerArgs;
-use crate::config::WorkerConfig;
 use crate::exit::wrong_use;
+use crate::member::WorkerConfig;
+
+/// Trains for the swarm that the invite names until the run is finished or `stop` is cancelled.
+///
+/// # Errors
+/// Wrong use, or what the driver reports.
+pub async fn run(arguments: WorkerArgs, stop: CancellationToken) -> anyhow::Result<()> {
+    let output = arguments.output.output;
+    play(output, stop, |events, stop| async move {
+        let config = config(&arguments)?;
+        crate::member::run(config, events, stop).await
+    })
+    .await
+}
 
 /// The settings of a worker.
 ///
 /// # Errors
 /// Wrong use for a text that is no invite; no place for the worker's state.
-pub fn worker(arguments: &WorkerArgs) -> anyhow::Result<WorkerConfig> {
+fn config(arguments: &WorkerArgs) -> anyhow::Result<WorkerConfig> {
     let invite: Invite = arguments.invite.parse().map_err(wrong_use)?;
     let directory = match &arguments.directory {
         Some(directory) => directory.clone(),

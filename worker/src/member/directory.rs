@@ -15,18 +15,17 @@
 //! again after a restart, which costs a crash the inner steps and spares every round the writing of three vectors
 //! before its commit.
 
-use std::path::{Path, PathBuf};
-
 use std::fs::File;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use aggregator::files::{self, FileError};
-use aggregator::records::RecordLog;
-use aggregator::state::{append_floats, floats};
+use disk::{FileError, RecordLog};
 use models::OptimizerState;
+use node::state::{append_floats, floats};
 use protocol::member::{MemberRecord, Payload};
 use protocol::{Hash, Head, Round};
+use record::OPEN_ROUND_BOUNDS;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +36,7 @@ const LENGTH_BYTES: usize = 8;
 
 /// The worker's directory.
 #[derive(Clone, Debug)]
-pub(super) struct Keepsake {
+pub(super) struct Directory {
     directory: PathBuf,
 }
 
@@ -77,22 +76,22 @@ struct SnapshotFacts {
     settled: Option<Hash>,
 }
 
-impl Keepsake {
+impl Directory {
     /// Opens or makes the directory and sweeps what a crash left half-written.
     pub(super) fn open(directory: &Path) -> Result<Self, FileError> {
-        files::create_directory(directory)?;
-        files::sweep_temporaries(directory)?;
+        disk::create_directory(directory)?;
+        disk::sweep_temporaries(directory)?;
         Ok(Self { directory: directory.to_path_buf() })
     }
 
     /// The worker's secret key, made on first use.
     pub(super) fn secret(&self, fresh: impl FnOnce() -> [u8; 32]) -> Result<[u8; 32], FileError> {
-        files::secret(&self.path("identity.secret"), fresh)
+        disk::secret(&self.path("identity.secret"), fresh)
     }
 
     /// The promises of the open round.
-    pub(super) fn records(&self) -> Result<(RecordLog<MemberRecord>, Vec<MemberRecord>), FileError> {
-        RecordLog::open(&self.path("member.records"))
+    pub(super) fn records(&self) -> Result<(RecordLog, Vec<MemberRecord>), FileError> {
+        RecordLog::open_all(&self.path("member.records"), OPEN_ROUND_BOUNDS)
     }
 
     pub(super) fn save_payload(&self, facts: &TrainingFacts, payload: &[u8]) -> Result<(), FileError> {
@@ -140,7 +139,7 @@ impl Keepsake {
 
     /// Each part with its length before it, then the hash of all.
     fn write(&self, name: &str, parts: &[Part<'_>]) -> Result<(), FileError> {
-        files::write_atomic_with(&self.path(name), |file| {
+        disk::write_atomic_with(&self.path(name), |file| {
             let mut file = Hashed { file, hasher: blake3::Hasher::new() };
             for part in parts {
                 part.write(&mut file)?;
@@ -155,7 +154,7 @@ impl Keepsake {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = files::read_bounded(&path, FILE_BYTES_MAX)?;
+        let bytes = disk::read_bounded(&path, FILE_BYTES_MAX)?;
         let body = bytes.split_last_chunk::<HASH_BYTES>().filter(|(body, hash)| Hash::of(body).0 == **hash);
         let parts = body.and_then(|(body, _)| split(body));
         parts.map(Some).ok_or_else(|| self.damaged(name, "its checksum does not match"))
@@ -258,7 +257,7 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back() {
         let directory = tempfile::tempdir().unwrap();
-        let keepsake = Keepsake::open(directory.path()).unwrap();
+        let keepsake = Directory::open(directory.path()).unwrap();
         assert_eq!(keepsake.load_snapshot().unwrap(), None);
         keepsake.save_snapshot(&snapshot()).unwrap();
         assert_eq!(keepsake.load_snapshot().unwrap(), Some(snapshot()));
@@ -270,7 +269,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused_by_name() {
         let directory = tempfile::tempdir().unwrap();
-        let keepsake = Keepsake::open(directory.path()).unwrap();
+        let keepsake = Directory::open(directory.path()).unwrap();
         keepsake.save_snapshot(&snapshot()).unwrap();
         let path = directory.path().join("snapshot.bin");
         let whole = std::fs::read(&path).unwrap();

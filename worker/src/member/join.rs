@@ -2,19 +2,18 @@
 
 use std::time::Duration;
 
-use aggregator::corpus;
-use aggregator::files;
-use aggregator::job::Job;
-use aggregator::state::OuterRule;
 use anyhow::{Context, bail};
 use models::DeviceReport;
 use models::data::{self, Split};
 use network::{Network, NetworkEvent};
+use node::corpus;
+use node::job::Job;
+use node::state::OuterRule;
 use protocol::message::{DataShard, HelloRefusal, Welcome};
 use protocol::{Hash, Hello, HelloReply, Invite, NetworkId, PROTOCOL_VERSION};
 use tokio::sync::mpsc;
 
-use crate::config::WorkerConfig;
+use crate::member::WorkerConfig;
 
 /// How long one attempt to reach the aggregator may take before the next.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(10);
@@ -95,13 +94,13 @@ async fn fetch_data(
     let mut tokens = Vec::new();
     for shard in shards {
         let path = config.data_cache.join(format!("{}.tokens", shard.hash));
-        let kept = files::read_bounded(&path, shard.bytes.min(corpus::SHARD_BYTES_MAX)).ok();
+        let kept = disk::read_bounded(&path, shard.bytes.min(corpus::SHARD_BYTES_MAX)).ok();
         let bytes = match kept.filter(|bytes| Hash::of(bytes) == shard.hash) {
             Some(bytes) => bytes,
             None => {
                 let bytes = fetch(network, &config.invite, shard.hash, corpus::SHARD_BYTES_MAX).await?;
-                files::create_directory(&config.data_cache)?;
-                files::write_atomic(&path, &bytes)?;
+                disk::create_directory(&config.data_cache)?;
+                disk::write_atomic(&path, &bytes)?;
                 bytes
             }
         };

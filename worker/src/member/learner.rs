@@ -7,21 +7,21 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use aggregator::job::{Exchange, Job};
-use aggregator::measure::{self, Context};
-use aggregator::payloads::Payloads;
-use aggregator::state::{OuterRule, State};
 use anyhow::Context as _;
 use kernels::{Codec, Compressor, Header};
 use models::data::Split;
 use models::{OptimizerState, Trainer};
+use node::job::{Exchange, Job};
+use node::measure::{self, Context};
+use node::payloads::Payloads;
+use node::state::{OuterRule, State};
 use protocol::member::{ApplyRequest, Payload, Verification, VerifyRequest};
 use protocol::message::Timings;
 use protocol::{Assignment, Hash, Head, Parameters, Round, SessionId, WorkerId};
 use tokio_util::sync::CancellationToken;
 
-use super::keeper::Keeper;
-use super::keepsake::{Snapshot, TrainingFacts};
+use super::directory::{Snapshot, TrainingFacts};
+use super::writer::Writer;
 
 /// The compute thread's own things.
 pub(super) struct Learner {
@@ -37,7 +37,7 @@ pub(super) struct Learner {
     pub(super) state: State,
     /// The head of that state, once it is known.
     pub(super) head: Option<Head>,
-    pub(super) keeper: Keeper,
+    pub(super) keeper: Writer,
     /// The payload whose verdict is still to come.
     pub(super) pending: Option<Pending>,
     /// The newest payload whose verdict came.
@@ -115,9 +115,8 @@ impl Learner {
         let (hash, next) = match verified {
             Some(verified) => verified,
             None => {
-                let context = Context { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
                 let manifest = &request.committed.manifest.body;
-                let next = measure::next_state(&context, &manifest.codec, &request.terms, payloads)?;
+                let next = measure::next_state(&self.rule, &self.state, &manifest.codec, &request.summands, payloads)?;
                 (next.hash(), next)
             }
         };

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
-use chain::{Account, OfferTerms, Registration, nonce, now_s, sign_heartbeat, sign_registration};
 use contract::Address;
+use ledger_client::{Account, OfferConditions, Registration, nonce, now_s, sign_heartbeat, sign_registration};
 use protocol::WorkerId;
-use protocol::message::{LedgerTerms, Offer};
+use protocol::message::{LedgerConditions, Offer};
 
 /// How often they are signed.
 pub(super) const OFFER_EVERY: Duration = Duration::from_secs(20);
@@ -27,15 +27,15 @@ impl Offers {
     }
 
     /// A registration and a heartbeat that are valid now.
-    pub(super) fn sign(&self, terms: LedgerTerms) -> anyhow::Result<Vec<Offer>> {
-        let LedgerTerms { chain_id, module, sponsor } = terms;
-        let terms = OfferTerms { chain_id, module: Address(module), sponsor: Address(sponsor) };
+    pub(super) fn sign(&self, conditions: LedgerConditions) -> anyhow::Result<Vec<Offer>> {
+        let LedgerConditions { chain_id, module, sponsor } = conditions;
+        let conditions = OfferConditions { chain_id, module: Address(module), sponsor: Address(sponsor) };
         let now_s = now_s();
         let id = self.worker.to_string();
         let registration =
             Registration { node_id: id.clone(), public_key: id, compute_capacity: self.threads, bandwidth: 0 };
-        let registration = sign_registration(&terms, &self.account, now_s, nonce(), registration)?;
-        let heartbeat = sign_heartbeat(&terms, &self.account, now_s, nonce())?;
+        let registration = sign_registration(&conditions, &self.account, now_s, nonce(), registration)?;
+        let heartbeat = sign_heartbeat(&conditions, &self.account, now_s, nonce())?;
         Ok(vec![Offer(registration), Offer(heartbeat)])
     }
 }

@@ -8,22 +8,22 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aggregator::compute::ComputeThread;
-use aggregator::events::{Event, Events, Finished, Inner, RoundAbandoned, RoundApplied, Warning};
-use aggregator::outbox::Outbox;
-use aggregator::payloads::Payloads;
-use aggregator::records::RecordLog;
+use disk::RecordLog;
 use network::{Network, NetworkEvent};
+use node::compute::ComputeThread;
+use node::outbox::Outbox;
+use node::payloads::Payloads;
 use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Verification, VerifyRequest};
-use protocol::message::{HelloRefusal, LedgerTerms};
+use protocol::message::{HelloRefusal, LedgerConditions};
 use protocol::{Hash, Head, Hello, HelloReply, Member, Message, Round, WorkerId};
+use record::events::{Event, Events, Finished, Inner, RoundAbandoned, RoundApplied, Warning};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::keeper::Kept;
 use super::learner::{Learner, Progress, Trained};
 use super::offers::{OFFER_EVERY, Offers};
-use crate::config::WorkerConfig;
+use super::writer::Written;
+use crate::member::WorkerConfig;
 
 /// Finished work that may wait for the loop.
 const DONE_MAX: usize = 1024;
@@ -47,8 +47,8 @@ enum Done {
 /// Everything that the loop works with.
 pub(super) struct Session {
     core: Member,
-    records: RecordLog<MemberRecord>,
-    kept: Kept,
+    records: RecordLog,
+    kept: Written,
     /// Whether the newest state may not be on the disk yet; until it is, the records of its round stay.
     keeping: bool,
     aggregator: WorkerId,
@@ -69,15 +69,15 @@ pub(super) struct Session {
     finished: bool,
     /// What is signed for the ledger, and for which; none where the session reports to none.
     offers: Option<Offers>,
-    ledger: Option<LedgerTerms>,
+    ledger: Option<LedgerConditions>,
 }
 
 impl Session {
     #[allow(clippy::too_many_arguments, reason = "one caller; what it hands over was just made")]
     pub(super) fn new(
         core: Member,
-        records: RecordLog<MemberRecord>,
-        kept: Kept,
+        records: RecordLog,
+        kept: Written,
         config: &WorkerConfig,
         hello: Hello,
         network: Network,
@@ -111,7 +111,7 @@ impl Session {
     }
 
     /// Signs for the ledger that the welcome named.
-    pub(super) fn with_ledger(self, offers: Offers, ledger: Option<LedgerTerms>) -> Self {
+    pub(super) fn with_ledger(self, offers: Offers, ledger: Option<LedgerConditions>) -> Self {
         Self { offers: Some(offers), ledger, ..self }
     }
 
@@ -308,7 +308,7 @@ impl Session {
     }
 
     fn apply(&mut self, request: ApplyRequest) -> anyhow::Result<()> {
-        let payloads = self.payloads(request.terms.iter().map(|term| term.payload_hash));
+        let payloads = self.payloads(request.summands.iter().map(|summand| summand.payload_hash));
         self.compute(move |learner| {
             let applied = learner.apply(&request, &payloads).map_err(|error| format!("{error:#}"));
             Done::Applied { round: request.committed.manifest.body.round, applied }

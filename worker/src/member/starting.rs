@@ -2,27 +2,27 @@
 
 use std::sync::Arc;
 
-use aggregator::job::Job;
-use aggregator::payloads;
-use aggregator::records::RecordLog;
-use aggregator::state::{OuterRule, State};
+use disk::RecordLog;
 use models::data::Split;
 use models::{DeviceReport, OptimizerState, Trainer};
 use network::Network;
-use protocol::member::{MemberConfig, MemberRecord, MemberResume};
+use node::job::Job;
+use node::payloads;
+use node::state::{OuterRule, State};
+use protocol::member::{MemberConfig, MemberResume};
 use protocol::message::Welcome;
 use protocol::{Keypair, Member};
 
-use super::keeper::Keeper;
-use super::keepsake::{Keepsake, Snapshot};
+use super::directory::{Directory, Snapshot};
 use super::learner::{Learner, Pending, new_compressor};
-use crate::config::WorkerConfig;
+use super::writer::Writer;
+use crate::member::WorkerConfig;
 
 /// What the loop starts from.
 pub(super) struct Started {
     pub(super) member: Member,
     pub(super) learner: Learner,
-    pub(super) records: RecordLog<MemberRecord>,
+    pub(super) records: RecordLog,
     /// The longest payload of this model, in bytes.
     pub(super) limit: u64,
     /// What was found damaged and left aside, in words.
@@ -32,7 +32,7 @@ pub(super) struct Started {
 /// Puts core and learner together.
 #[allow(clippy::too_many_arguments, reason = "one caller; what it hands over was just fetched")]
 pub(super) fn start(
-    keepsake: Keepsake,
+    keepsake: Directory,
     secret: &[u8; 32],
     config: &WorkerConfig,
     welcome: &Welcome,
@@ -43,7 +43,7 @@ pub(super) fn start(
     network: &Network,
 ) -> anyhow::Result<Started> {
     let keypair = Keypair::from_secret(secret);
-    aggregator::check_memory(&job, 1)?;
+    node::check_memory(&job, 1)?;
     let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
     let trainer = trainer(&keepsake, &job, report)?;
     let mut notes = Vec::new();
@@ -68,7 +68,7 @@ pub(super) fn start(
         trainer,
         state,
         head: head.clone(),
-        keeper: Keeper::spawn(keepsake)?,
+        keeper: Writer::spawn(keepsake)?,
         pending: None,
         settled: None,
         next: None,
@@ -90,9 +90,9 @@ pub(super) fn start(
 }
 
 /// The trainer, with the micro-batch that this worker was found to take.
-fn trainer(keepsake: &Keepsake, job: &Job, report: &DeviceReport) -> anyhow::Result<Trainer> {
+fn trainer(keepsake: &Directory, job: &Job, report: &DeviceReport) -> anyhow::Result<Trainer> {
     let (config, device) = (job.model.config()?, &report.chosen);
-    let mut options = aggregator::trainer_options(job, device);
+    let mut options = node::trainer_options(job, device);
     let (sequences, length) = (job.train.batch_sequences, job.train.sequence_length);
     let probe = || Ok(models::probe_micro_batch(&config, device, &options, sequences, length, 1)?);
     options.micro_batch = keepsake.micro_batch(probe)?;
@@ -111,7 +111,7 @@ fn restore(learner: &mut Learner, snapshot: Snapshot) -> anyhow::Result<()> {
 
 /// The payload on the disk, when it was trained from this state and its verdict is still to come: it is served again.
 fn announced(
-    keepsake: &Keepsake,
+    keepsake: &Directory,
     state: &State,
     snapshot: Option<&Snapshot>,
     notes: &mut Vec<String>,
@@ -130,7 +130,7 @@ fn announced(
 
 /// The snapshot on the disk, when it is there, whole and of this session.
 fn kept(
-    keepsake: &Keepsake,
+    keepsake: &Directory,
     rule: &OuterRule,
     welcome: &Welcome,
     notes: &mut Vec<String>,
@@ -164,7 +164,7 @@ fn fetched_state(rule: &OuterRule, welcome: &Welcome, bytes: &[u8]) -> anyhow::R
 /// AdamW of the inner steps; with `exchange = "gradient"` there are none.
 fn fresh_optimizer(job: &Job, elements: usize) -> OptimizerState {
     match job.train.exchange {
-        aggregator::job::Exchange::PseudoGradient => OptimizerState::new(elements),
-        aggregator::job::Exchange::Gradient => OptimizerState::new(0),
+        node::job::Exchange::PseudoGradient => OptimizerState::new(elements),
+        node::job::Exchange::Gradient => OptimizerState::new(0),
     }
 }

@@ -4,23 +4,23 @@
 //! it was trained from beside it; at most one snapshot waits; after a failure nothing more is written, and whoever asks
 //! next is told.
 
-use aggregator::compute::ComputeThread;
-use aggregator::files::FileError;
 use anyhow::Context as _;
+use disk::FileError;
+use node::compute::ComputeThread;
 use tokio::sync::oneshot;
 
-use super::keepsake::{Keepsake, Snapshot, TrainingFacts};
+use super::directory::{Directory, Snapshot, TrainingFacts};
 
 type Answer = oneshot::Receiver<Result<(), String>>;
 
 /// What the thread owns.
 struct Desk {
-    keepsake: Keepsake,
+    keepsake: Directory,
     failed: Option<String>,
 }
 
 impl Desk {
-    fn write(&mut self, write: impl FnOnce(&Keepsake) -> Result<(), FileError>) -> Result<(), String> {
+    fn write(&mut self, write: impl FnOnce(&Directory) -> Result<(), FileError>) -> Result<(), String> {
         if self.failed.is_none() {
             self.failed = write(&self.keepsake).err().map(|error| error.to_string());
         }
@@ -29,21 +29,21 @@ impl Desk {
 }
 
 /// Hands files to the thread, for the compute thread.
-pub(super) struct Keeper {
+pub(super) struct Writer {
     thread: ComputeThread<Desk>,
     waiting: Option<Answer>,
 }
 
 /// Waits for what was handed in, for the loop.
-pub(super) struct Kept(ComputeThread<Desk>);
+pub(super) struct Written(ComputeThread<Desk>);
 
-impl Keeper {
-    pub(super) fn spawn(keepsake: Keepsake) -> std::io::Result<Self> {
+impl Writer {
+    pub(super) fn spawn(keepsake: Directory) -> std::io::Result<Self> {
         Ok(Self { thread: ComputeThread::spawn("keeper", Desk { keepsake, failed: None })?, waiting: None })
     }
 
-    pub(super) fn kept(&self) -> Kept {
-        Kept(self.thread.clone())
+    pub(super) fn kept(&self) -> Written {
+        Written(self.thread.clone())
     }
 
     /// Has a snapshot written, without waiting for it; the one before is waited for.
@@ -72,7 +72,7 @@ impl Keeper {
     }
 }
 
-impl Kept {
+impl Written {
     /// Returns when everything that was handed in is on the disk.
     pub(super) async fn wait(&self) -> anyhow::Result<()> {
         self.0.run(|desk| desk.write(|_| Ok(()))).await?.map_err(anyhow::Error::msg)

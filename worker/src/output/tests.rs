@@ -1,5 +1,9 @@
 use super::*;
 use crate::output::text::{bytes, count, describe, duration};
+use crate::testing::contribution;
+use protocol::{Reason, Round};
+use record::RoundRecord;
+use record::events::{Inner, Listening, RoundApplied};
 use std::sync::mpsc::{Sender, channel};
 
 /// A writer that hands every piece to the test and waits for its leave.
@@ -95,15 +99,10 @@ fn quantities_have_units_a_reader_knows() {
 
 #[test]
 fn a_rejected_contribution_shows_its_reason() {
-    let rejected = ContributionLine {
-        score: 12,
-        verdict: "rejected".into(),
-        reason: "low usefulness".into(),
-        ..Default::default()
-    };
-    let round = RoundCommitted { round: 3, contributions: vec![rejected], ..Default::default() };
+    let rejected = contribution(12, Reason::LowUsefulness);
+    let round = RoundRecord { contributions: vec![rejected], ..RoundRecord::empty(Round(3)) };
     let text = describe(&Event::Round(round)).unwrap();
-    assert!(text.contains("12 (low usefulness)"), "{text}");
+    assert!(text.contains("12 (usefulness below the threshold)"), "{text}");
 }
 
 #[test]

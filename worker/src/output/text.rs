@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{ContributionLine, Corpus, Devices, Event, RoundCommitted, RunStart};
+use protocol::Verdict;
+use record::events::{Corpus, Devices, Event, RunStart};
+use record::{ContributionRecord, RoundRecord};
 
 /// What a person reads when `event` happens; none for those that only programs care for.
 pub fn describe(event: &Event) -> Option<String> {
@@ -73,7 +75,7 @@ fn describe_run(run: &RunStart) -> String {
 }
 
 /// One line about a committed round.
-pub fn describe_round(round: &RoundCommitted) -> String {
+pub fn describe_round(round: &RoundRecord) -> String {
     let mut text = format!("round {}", round.round);
     if let Some(loss) = round.eval_loss {
         let _ = write!(text, ": held-out loss {loss:.4}");
@@ -85,12 +87,12 @@ pub fn describe_round(round: &RoundCommitted) -> String {
     text
 }
 
-fn describe_contribution(line: &ContributionLine) -> String {
-    if line.verdict == "accepted" { line.score.to_string() } else { format!("{} ({})", line.score, line.reason) }
+fn describe_contribution(line: &ContributionRecord) -> String {
+    if line.verdict == Verdict::Accepted { line.score.to_string() } else { format!("{} ({})", line.score, line.reason) }
 }
 
 /// Milliseconds of a round from its parts.
-pub fn wall_ms(round: &RoundCommitted) -> f64 {
+pub fn wall_ms(round: &RoundRecord) -> f64 {
     let t = round.timings_ms;
     t.inner + t.encode + t.exchange + t.score + t.apply
 }

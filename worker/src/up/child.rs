@@ -11,13 +11,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
+use record::events::Event;
 use tokio::io::BufReader;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::sync::mpsc::Sender;
 
 use super::lines::{Line, next_line};
 use super::supervisor::Role;
-use crate::output::Event;
 
 /// Beginnings of the names of variables that this program reads.
 const OWN_VARIABLES: [&str; 2] = ["COTRAIN_", "LIBP2P_"];

@@ -4,14 +4,14 @@
 
 use std::net::SocketAddr;
 
-use aggregator::job::Job;
-use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
-use chain::{Account, Call, Ceilings, Client, Home};
 use contract::Address;
-use ledger::Options;
+use ledger_client::{Account, Call, Ceilings, Client, Home};
+use ledger_embedded::Options;
+use node::job::Job;
+use record::RunDirectory;
 
-use crate::ledger::node::Node;
+use crate::commands::ledger::node::Node;
 
 /// Coins of gas for the aggregator, in octas: ten thousand coins, which no run uses up.
 const GAS: u64 = 1_000_000_000_000;

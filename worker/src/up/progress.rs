@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use record::RoundRecord;
+use record::events::{Event, Warning};
 use serde::Serialize;
 
 use super::supervisor::Role;
 use crate::cli::OutputFormat;
 use crate::output::text::{count, describe, describe_round, wall_ms};
-use crate::output::{Event, RoundCommitted, Warning, write_json_line};
+use crate::output::write_json_line;
 
 /// Where progress goes.
 pub struct Progress<W> {
@@ -145,7 +147,7 @@ impl<W: Write> Progress<W> {
     }
 }
 
-fn round_line(round: &RoundCommitted) -> String {
+fn round_line(round: &RoundRecord) -> String {
     let tokens: u64 = round.contributions.iter().map(|c| c.tokens).sum();
     let seconds = wall_ms(round) / 1000.0;
     let line = describe_round(round);
@@ -164,7 +166,10 @@ fn bar() -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::{ContributionLine, Devices, Inner, TimingsMs};
+    use crate::testing::contribution;
+    use protocol::{Reason, Round};
+    use record::events::{Devices, Inner};
+    use record::{ContributionRecord, TimingsMs};
 
     fn shown(form: Form, events: &[(Role, Event)]) -> String {
         let mut bytes = Vec::new();
@@ -176,19 +181,13 @@ mod tests {
     }
 
     fn round() -> Event {
-        let contribution = |score| ContributionLine {
-            bytes: 19_500,
-            tokens: 10_240,
-            score,
-            verdict: "accepted".into(),
-            ..Default::default()
-        };
-        Event::Round(RoundCommitted {
-            round: 7,
+        let contribution =
+            |score| ContributionRecord { bytes: 19_500, tokens: 10_240, ..contribution(score, Reason::Passed) };
+        Event::Round(RoundRecord {
             eval_loss: Some(2.5),
             contributions: vec![contribution(81), contribution(77)],
             timings_ms: TimingsMs { inner: 1900.0, encode: 20.0, exchange: 30.0, score: 40.0, apply: 10.0 },
-            ..Default::default()
+            ..RoundRecord::empty(Round(7))
         })
     }
 

@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use record::events::RunStart;
+use record::{RoundRecord, TimingsMs};
 use serde::Serialize;
 
 use crate::output::text::{bytes, count, duration};
-use crate::output::{RoundCommitted, RunStart, TimingsMs};
 
 /// Points of the loss curve: the start and the end of each quarter.
 const CURVE_POINTS: usize = 5;
@@ -50,7 +51,7 @@ pub struct Report {
 
 impl Report {
     /// Sums up the rounds of a run.
-    pub fn new(run_dir: &Path, run: &RunStart, rounds: &[RoundCommitted]) -> Self {
+    pub fn new(run_dir: &Path, run: &RunStart, rounds: &[RoundRecord]) -> Self {
         let contributions = || rounds.iter().flat_map(|round| &round.contributions);
         let timings_ms = rounds.iter().fold(TimingsMs::default(), |sum, round| add(sum, round.timings_ms));
         let tokens = contributions().map(|c| c.tokens).sum();
@@ -144,7 +145,7 @@ pub fn load_line(checkpoint: &str) -> String {
 }
 
 /// The losses at the start and at the end of each quarter; fewer when few rounds were evaluated.
-fn curve(start: f64, rounds: &[RoundCommitted]) -> Vec<f64> {
+fn curve(start: f64, rounds: &[RoundRecord]) -> Vec<f64> {
     let losses: Vec<f64> = std::iter::once(start).chain(rounds.iter().filter_map(|round| round.eval_loss)).collect();
     if losses.len() <= CURVE_POINTS {
         return losses;
@@ -185,20 +186,20 @@ fn shares(t: TimingsMs) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::ContributionLine;
+    use crate::testing::contribution;
+    use protocol::{Reason, Round};
 
     fn run() -> RunStart {
         RunStart { parameters: 1000, initial_loss: 5.5, unigram_loss: 3.2, rounds: 8, ..RunStart::default() }
     }
 
-    fn round(number: u64, loss: Option<f64>) -> RoundCommitted {
-        let contribution = ContributionLine { bytes: 40, tokens: 500, ..ContributionLine::default() };
-        RoundCommitted {
-            round: number,
+    fn round(number: u64, loss: Option<f64>) -> RoundRecord {
+        let contribution = contribution(90, Reason::Passed);
+        RoundRecord {
             eval_loss: loss,
             contributions: vec![contribution.clone(), contribution],
             timings_ms: TimingsMs { inner: 900.0, encode: 10.0, exchange: 20.0, score: 60.0, apply: 10.0 },
-            ..RoundCommitted::default()
+            ..RoundRecord::empty(Round(number))
         }
     }
 

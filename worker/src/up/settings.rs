@@ -2,26 +2,24 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use aggregator::job::Job;
-use aggregator::run_directory::RunDirectory;
 use anyhow::Context;
-use chain::Home;
+use ledger_client::Home;
+use node::job::Job;
+use record::RunDirectory;
+use record::events::Listening;
 
 use super::child::Recipe;
 use super::create_directory;
 use super::supervisor::Role;
 use crate::cli::{DeviceArgs, UpArgs};
+use crate::commands::new_run::new_run_directory;
 use crate::exit::{WrongUse, wrong_use};
-use crate::output::Listening;
 
 /// Where the aggregator of a swarm on one machine listens: nothing outside can connect.
 const LOOPBACK: &str = "/ip4/127.0.0.1/tcp/0";
 /// What the processes write to their logs.
 const PROCESS_LOG: &str = "info";
-/// Directories tried for a new run before giving up: more runs do not begin within one second.
-const ATTEMPTS_MAX: usize = 100;
 
 /// The settings of a swarm.
 #[derive(Debug)]
@@ -60,7 +58,7 @@ impl Settings {
         // What is wrong with it is said here, and not by the aggregator's death.
         arguments.ledger.config()?;
         // The aggregator holds a model too.
-        aggregator::check_memory(&job, workers + 1)?;
+        node::check_memory(&job, workers + 1)?;
         for ordinal in 0..workers {
             create_directory(&directory.worker(ordinal))?;
         }
@@ -190,80 +188,14 @@ fn open_run(root: &Path) -> anyhow::Result<RunDirectory> {
     Err(WrongUse(message).into())
 }
 
-/// The directory of a new run: the one asked for, which must hold no run yet, or one named after the time.
-///
-/// # Errors
-/// Wrong use when there is a run already; or when the directory cannot be made.
-pub fn new_run_directory(asked: Option<&Path>) -> anyhow::Result<PathBuf> {
-    if let Some(path) = asked {
-        let path = absolute(path)?;
-        if path.join("genesis.json").exists() {
-            let shown = path.display();
-            let message = format!("{shown} holds a run already: continue it with --resume {shown}, or name another");
-            return Err(WrongUse(message).into());
-        }
-        return Ok(path);
-    }
-    let runs = absolute(Path::new("runs"))?;
-    create_directory(&runs)?;
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    for attempt in 0..ATTEMPTS_MAX {
-        let name = if attempt == 0 { stamp(seconds) } else { format!("{}-{attempt}", stamp(seconds)) };
-        match std::fs::create_dir(runs.join(&name)) {
-            Ok(()) => return Ok(runs.join(name)),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(error).with_context(|| format!("cannot create {}", runs.join(name).display())),
-        }
-    }
-    Err(wrong_use(anyhow::anyhow!("too many runs begin at once; name a directory with --run-dir")))
-}
-
-/// Seconds since 1970 as `20261123-054501`, UTC; the calendar is Howard Hinnant's `civil_from_days`.
-fn stamp(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn stamps_follow_the_calendar() {
-        // From `date -u -d @N +%Y%m%d-%H%M%S`.
-        for (seconds, expected) in [
-            (0, "19700101-000000"),
-            (951_782_399, "20000228-235959"),
-            (951_782_400, "20000229-000000"),
-            (1_709_251_200, "20240301-000000"),
-            (1_795_412_701, "20261123-054501"),
-            (4_107_542_400, "21000301-000000"),
-        ] {
-            assert_eq!(stamp(seconds), expected);
-        }
-    }
-
-    #[test]
     fn addresses_to_listen_on_carry_no_peer() {
         assert_eq!(without_peer("/ip4/127.0.0.1/tcp/4001/p2p/12D3KooW"), "/ip4/127.0.0.1/tcp/4001");
         assert_eq!(without_peer(LOOPBACK), LOOPBACK);
-    }
-
-    #[test]
-    fn a_directory_with_a_run_is_not_begun_again() {
-        let directory = tempfile::tempdir().unwrap();
-        assert!(new_run_directory(Some(directory.path())).is_ok());
-        std::fs::write(directory.path().join("genesis.json"), "").unwrap();
-        let message = new_run_directory(Some(directory.path())).unwrap_err().to_string();
-        assert!(message.contains("--resume"), "{message}");
     }
 
     #[test]

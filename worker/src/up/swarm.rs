@@ -9,6 +9,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
+use record::events::{Event, Listening, RunStart};
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -18,7 +19,6 @@ use super::progress::Progress;
 use super::settings::Settings;
 use super::supervisor::{Decision, Ending, Role, Supervisor};
 use crate::exit::{Interrupted, WrongUse};
-use crate::output::{self, Event, Listening, RunStart};
 
 /// Reports of children that may wait for `up`.
 pub const REPORTS_QUEUED_MAX: usize = 256;
@@ -141,8 +141,11 @@ impl<'a, W: Write> Swarm<'a, W> {
         let recipe = self.settings.recipe(role, self.listening.as_ref());
         let handle = child::start(&recipe, role, self.report_to.clone())
             .with_context(|| format!("cannot start {role} ({})", recipe.program.display()))?;
-        let started =
-            Event::Process(output::Process { role: role.kind().to_owned(), ordinal: role.ordinal(), pid: handle.pid });
+        let started = Event::Process(record::events::Process {
+            role: role.kind().to_owned(),
+            ordinal: role.ordinal(),
+            pid: handle.pid,
+        });
         let process = Process { handle, was_up: false, finished: false, message: None, wrong_use: false };
         self.processes.insert(role, process);
         Ok(self.progress.event(role, &started)?)

@@ -1,6 +1,7 @@
 //! The calls of the contract, typed: what `move/CONTRACT.md` lists, one variant for each entry function.
 
 use contract::{Address, Value};
+use rewards::session::Entry;
 use serde::{Deserialize, Serialize};
 
 /// What a node says of itself when it registers.
@@ -18,28 +19,13 @@ pub struct Registration {
 
 /// What a session is created with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SessionTerms {
+pub struct SessionConditions {
     /// The session's number, unique on the ledger.
-    pub session_id: u64,
+    pub session_number: u64,
     /// The fingerprint of the job that all nodes agree on.
     pub job_fingerprint: [u8; 32],
     /// What the session pays in all; it moves from the creator to the vault.
     pub pool: u64,
-}
-
-/// One participant's part of a settlement.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contribution {
-    /// Whose work it is.
-    pub participant: Address,
-    /// In reference seconds.
-    pub compute_time: u64,
-    /// 0 to 100.
-    pub gradient_quality: u64,
-    /// In bytes.
-    pub data_transmitted: u64,
-    /// 0 to 100.
-    pub uptime_ratio: u64,
 }
 
 /// Who aggregates from a term on.
@@ -62,13 +48,13 @@ pub struct Anchor {
     pub checkpoint_hash: [u8; 32],
     /// The root over the manifests.
     pub manifest_root: [u8; 32],
-    /// The head of the audit log.
+    /// The head of the chained log.
     pub audit_head: [u8; 32],
     /// The evaluation's loss in millionths of a nat.
     pub loss_micronats: u64,
-    /// The tokens trained on so far.
-    pub tokens: u64,
-    /// How long it took, in milliseconds.
+    /// Tokens of accepted contributions since the anchor before.
+    pub interval_tokens: u64,
+    /// What the rounds since the anchor before took, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -86,18 +72,18 @@ pub enum Call {
     Heartbeat,
     DeactivateNode,
     SetReputation { node: Address, reputation: u64 },
-    CreateSession(SessionTerms),
-    SubmitDetailedContribution { session_id: u64, contribution: Contribution },
-    SubmitContributions { session_id: u64, settlement: u64, entries: Vec<Contribution> },
-    RecordTerm { session_id: u64, term: Term },
-    RecordAnchor { session_id: u64, anchor: Anchor },
-    DistributeRewards { session_id: u64 },
-    ClaimReward { session_id: u64 },
-    InvalidateEarning { session_id: u64, participant: Address, evidence: Vec<u8> },
-    PublishRoot { session_id: u64, root: [u8; 32], total: u64 },
-    InvalidateRoot { session_id: u64, evidence: Vec<u8> },
-    Claim { session_id: u64, cumulative: u64, proof: Vec<[u8; 32]> },
-    CloseSession { session_id: u64 },
+    CreateSession(SessionConditions),
+    SubmitDetailedContribution { session_number: u64, entry: Entry },
+    SubmitContributions { session_number: u64, settlement: u64, entries: Vec<Entry> },
+    RecordTerm { session_number: u64, term: Term },
+    RecordAnchor { session_number: u64, anchor: Anchor },
+    DistributeRewards { session_number: u64 },
+    ClaimReward { session_number: u64 },
+    InvalidateEarning { session_number: u64, participant: Address, evidence: Vec<u8> },
+    PublishRoot { session_number: u64, root: [u8; 32], total: u64 },
+    InvalidateRoot { session_number: u64, evidence: Vec<u8> },
+    Claim { session_number: u64, cumulative: u64, proof: Vec<[u8; 32]> },
+    CloseSession { session_number: u64 },
 }
 
 impl Call {
@@ -142,11 +128,11 @@ impl Call {
             Call::SetClaimDelay { claim_delay_s } => numbers([claim_delay_s]),
             Call::RegisterNode(node) => registration(node),
             Call::SetReputation { node, reputation } => vec![(*node).into(), (*reputation).into()],
-            Call::CreateSession(terms) => {
-                vec![terms.session_id.into(), terms.job_fingerprint.into(), terms.pool.into()]
+            Call::CreateSession(conditions) => {
+                vec![conditions.session_number.into(), conditions.job_fingerprint.into(), conditions.pool.into()]
             }
-            Call::SubmitDetailedContribution { session_id, contribution: of } => {
-                let mut values = vec![(*session_id).into(), of.participant.into()];
+            Call::SubmitDetailedContribution { session_number, entry: of } => {
+                let mut values = vec![(*session_number).into(), Address(of.address).into()];
                 values.extend(numbers([
                     &of.compute_time,
                     &of.gradient_quality,
@@ -155,24 +141,28 @@ impl Call {
                 ]));
                 values
             }
-            Call::SubmitContributions { session_id, settlement, entries } => batch(*session_id, *settlement, entries),
-            Call::RecordTerm { session_id, term: of } => {
-                vec![(*session_id).into(), of.term.into(), of.aggregator.into(), of.certificate_hash.into()]
+            Call::SubmitContributions { session_number, settlement, entries } => {
+                batch(*session_number, *settlement, entries)
             }
-            Call::RecordAnchor { session_id, anchor } => record_anchor(*session_id, anchor),
-            Call::DistributeRewards { session_id }
-            | Call::ClaimReward { session_id }
-            | Call::CloseSession { session_id } => numbers([session_id]),
-            Call::InvalidateEarning { session_id, participant, evidence } => {
-                vec![(*session_id).into(), (*participant).into(), evidence.as_slice().into()]
+            Call::RecordTerm { session_number, term: of } => {
+                vec![(*session_number).into(), of.term.into(), of.aggregator.into(), of.certificate_hash.into()]
             }
-            Call::PublishRoot { session_id, root, total } => {
-                vec![(*session_id).into(), (*root).into(), (*total).into()]
+            Call::RecordAnchor { session_number, anchor } => record_anchor(*session_number, anchor),
+            Call::DistributeRewards { session_number }
+            | Call::ClaimReward { session_number }
+            | Call::CloseSession { session_number } => numbers([session_number]),
+            Call::InvalidateEarning { session_number, participant, evidence } => {
+                vec![(*session_number).into(), (*participant).into(), evidence.as_slice().into()]
             }
-            Call::InvalidateRoot { session_id, evidence } => vec![(*session_id).into(), evidence.as_slice().into()],
-            Call::Claim { session_id, cumulative, proof } => {
+            Call::PublishRoot { session_number, root, total } => {
+                vec![(*session_number).into(), (*root).into(), (*total).into()]
+            }
+            Call::InvalidateRoot { session_number, evidence } => {
+                vec![(*session_number).into(), evidence.as_slice().into()]
+            }
+            Call::Claim { session_number, cumulative, proof } => {
                 let proof = proof.iter().map(|hash| (*hash).into()).collect();
-                vec![(*session_id).into(), (*cumulative).into(), Value::List(proof)]
+                vec![(*session_number).into(), (*cumulative).into(), Value::List(proof)]
             }
         }
     }
@@ -187,12 +177,12 @@ fn registration(node: &Registration) -> Vec<Value> {
     vec![id.into(), key.into(), node.compute_capacity.into(), node.bandwidth.into()]
 }
 
-fn batch(session_id: u64, settlement: u64, entries: &[Contribution]) -> Vec<Value> {
-    let column = |of: fn(&Contribution) -> Value| Value::List(entries.iter().map(of).collect());
+fn batch(session_number: u64, settlement: u64, entries: &[Entry]) -> Vec<Value> {
+    let column = |of: fn(&Entry) -> Value| Value::List(entries.iter().map(of).collect());
     vec![
-        session_id.into(),
+        session_number.into(),
         settlement.into(),
-        column(|of| of.participant.into()),
+        column(|of| Address(of.address).into()),
         column(|of| of.compute_time.into()),
         column(|of| of.gradient_quality.into()),
         column(|of| of.data_transmitted.into()),
@@ -200,10 +190,10 @@ fn batch(session_id: u64, settlement: u64, entries: &[Contribution]) -> Vec<Valu
     ]
 }
 
-fn record_anchor(session_id: u64, of: &Anchor) -> Vec<Value> {
-    let mut values = numbers([&session_id, &of.round]);
+fn record_anchor(session_number: u64, of: &Anchor) -> Vec<Value> {
+    let mut values = numbers([&session_number, &of.round]);
     values.extend([of.checkpoint_hash, of.manifest_root, of.audit_head].map(Value::from));
-    values.extend(numbers([&of.loss_micronats, &of.tokens, &of.duration_ms]));
+    values.extend(numbers([&of.loss_micronats, &of.interval_tokens, &of.duration_ms]));
     values
 }
 

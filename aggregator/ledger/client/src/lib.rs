@@ -21,14 +21,15 @@ mod transaction;
 mod transport;
 
 pub use account::{Account, AccountError, address_of};
-pub use call::{Anchor, Call, Contribution, Registration, SessionTerms, Term};
+pub use call::{Anchor, Call, Registration, SessionConditions, Term};
 pub use client::{Asset, Client, Config, Earning, Found, LastAnchor, Node, Root, Session, Totals};
 pub use error::{ClientError, Lie, Refusal};
 pub use home::{Ceilings, Home};
 pub use receipt::{Event, Receipt};
-pub use reporter::{Landed, Pace, ReportError, Reporter, StartError, Status, StoreError, Untaken};
+pub use reporter::{Landed, Pace, ReportError, Reporter, StartError, Status, Untaken};
+pub use rewards::session::Entry;
 pub use sponsor::{
-    OFFER_BYTES_MAX, OFFER_GAS_MAX, Offer, OfferError, OfferKind, OfferTerms, sign_claim, sign_claim_reward,
+    OFFER_BYTES_MAX, OFFER_GAS_MAX, Offer, OfferConditions, OfferError, OfferKind, sign_claim, sign_claim_reward,
     sign_heartbeat, sign_registration,
 };
 pub use transaction::{EXPIRY_S_MAX, Signed, TransactionError, TransactionHash, nonce};

@@ -6,10 +6,11 @@
 
 use crate::transport::now_s;
 use crate::{
-    Account, Anchor, Ceilings, Client, ClientError, Contribution, Home, Offer, OfferError, OfferTerms, SessionTerms,
+    Account, Anchor, Ceilings, Client, ClientError, Entry, Home, Offer, OfferConditions, OfferError, SessionConditions,
     Term,
 };
 use contract::Address;
+use disk::FileError;
 use driver::Driver;
 use durable::Durable;
 use offers::Offers;
@@ -37,7 +38,6 @@ mod verdict;
 
 pub use durable::Untaken;
 pub use status::{Landed, Pace, Status};
-pub use store::StoreError;
 
 /// How many calls of workers are sponsored between two reports, so that neither stops the other.
 const OFFERS_BETWEEN: u32 = 64;
@@ -47,7 +47,7 @@ const OFFERS_BETWEEN: u32 = 64;
 pub struct Reporter(Arc<Inner>);
 
 struct Inner {
-    terms: OfferTerms,
+    conditions: OfferConditions,
     ceilings: Ceilings,
     pace: Pace,
     start: Instant,
@@ -77,7 +77,7 @@ pub enum StartError {
     Home(#[from] ClientError),
     /// The files.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] FileError),
 }
 
 /// Why a report is not taken.
@@ -88,12 +88,12 @@ pub enum ReportError {
     Untaken(#[from] Untaken),
     /// It could not be made durable.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(#[from] FileError),
 }
 
 impl Shared {
     /// Makes a record durable, then follows it.
-    fn keep(&mut self, record: Record) -> Result<(), StoreError> {
+    fn keep(&mut self, record: Record) -> Result<(), FileError> {
         self.store.append(&record)?;
         let landed = if let Record::Landed(landed) = &record { Some(landed.clone()) } else { None };
         self.queue.apply(record).expect("the core makes records that follow");
@@ -161,7 +161,7 @@ impl Reporter {
         shutdown: CancellationToken,
         pace: Pace,
     ) -> Result<Reporter, StartError> {
-        let terms = OfferTerms { chain_id: home.chain_id, module: home.module, sponsor: account.address() };
+        let conditions = OfferConditions { chain_id: home.chain_id, module: home.module, sponsor: account.address() };
         let mut durable = Durable::new(home.target(), account.address());
         let client = Client::new(home, ceilings)?;
         let mut records = 0_u64;
@@ -180,7 +180,8 @@ impl Reporter {
         let shared = Shared { queue, store, offers, offers_retry_ms: 0, offers_left, sponsored: 0, gas_balance: None };
         let (shared, changed, start) = (Mutex::new(shared), Notify::new(), Instant::now());
         let stopped = CancellationToken::new();
-        let inner = Arc::new(Inner { terms, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
+        let inner =
+            Arc::new(Inner { conditions, ceilings, pace, start, shared, changed, status, stopped: stopped.clone() });
         let driver = Driver { inner: inner.clone(), client, account };
         tokio::spawn(async move {
             // Dropped after the driver, whatever ends it.
@@ -191,18 +192,18 @@ impl Reporter {
     }
 
     /// What a worker must know to have its calls sponsored here.
-    pub fn terms(&self) -> OfferTerms {
-        self.0.terms
+    pub fn conditions(&self) -> OfferConditions {
+        self.0.conditions
     }
 
     /// Reports the session's creation, first of all.
-    pub fn open_session(&self, terms: SessionTerms) -> Result<(), ReportError> {
-        self.0.take(Report::Open(terms))
+    pub fn open_session(&self, conditions: SessionConditions) -> Result<(), ReportError> {
+        self.0.take(Report::Open(conditions))
     }
 
     /// Reports what participants contributed. Settlements are numbered upwards from 1; one that was taken before is not
     /// taken again, whatever it says now.
-    pub fn settle(&self, settlement: u64, entries: Vec<Contribution>) -> Result<(), ReportError> {
+    pub fn settle(&self, settlement: u64, entries: Vec<Entry>) -> Result<(), ReportError> {
         self.0.take(Report::Settle { settlement, entries })
     }
 
@@ -224,7 +225,7 @@ impl Reporter {
 
     /// Checks a worker's signed call; who signed it, the caller compares with who brought it.
     pub fn check(&self, bytes: &[u8]) -> Result<Offer, OfferError> {
-        Offer::decode(bytes, &self.0.terms, &self.0.ceilings, now_s())
+        Offer::decode(bytes, &self.0.conditions, &self.0.ceilings, now_s())
     }
 
     /// Takes a call that was checked, to sponsor it. It is not durable: it expires within a minute.

@@ -24,7 +24,7 @@ const GAS_UNIT_PRICE: u64 = 100;
 
 /// What a worker must know to sign for its sponsor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OfferTerms {
+pub struct OfferConditions {
     /// The chain's number.
     pub chain_id: u8,
     /// The address at which the contract is.
@@ -43,12 +43,12 @@ pub enum OfferKind {
     /// The claim of what a session paid to it.
     ClaimReward {
         /// The session.
-        session_id: u64,
+        session_number: u64,
     },
     /// The claim of its leaf of a session's root.
     Claim {
         /// The session.
-        session_id: u64,
+        session_number: u64,
         /// The leaf's amount.
         cumulative: u64,
     },
@@ -106,49 +106,49 @@ struct Wire {
 
 /// Signs the registration of an account's node, for the sponsor to pay.
 pub fn sign_registration(
-    terms: &OfferTerms,
+    conditions: &OfferConditions,
     account: &Account,
     now_s: u64,
     nonce: u64,
     registration: Registration,
 ) -> Result<Vec<u8>, TransactionError> {
-    sign(terms, account, now_s, nonce, &Call::RegisterNode(registration), OFFER_GAS_MAX)
+    sign(conditions, account, now_s, nonce, &Call::RegisterNode(registration), OFFER_GAS_MAX)
 }
 
 /// Signs a heartbeat of an account's node, for the sponsor to pay.
 pub fn sign_heartbeat(
-    terms: &OfferTerms,
+    conditions: &OfferConditions,
     account: &Account,
     now_s: u64,
     nonce: u64,
 ) -> Result<Vec<u8>, TransactionError> {
-    sign(terms, account, now_s, nonce, &Call::Heartbeat, HEARTBEAT_GAS)
+    sign(conditions, account, now_s, nonce, &Call::Heartbeat, HEARTBEAT_GAS)
 }
 
 /// Signs the claim of what a session paid to an account, for the sponsor to pay the fee.
 pub fn sign_claim_reward(
-    terms: &OfferTerms,
+    conditions: &OfferConditions,
     account: &Account,
     now_s: u64,
     nonce: u64,
-    session_id: u64,
+    session_number: u64,
 ) -> Result<Vec<u8>, TransactionError> {
-    sign(terms, account, now_s, nonce, &Call::ClaimReward { session_id }, OFFER_GAS_MAX)
+    sign(conditions, account, now_s, nonce, &Call::ClaimReward { session_number }, OFFER_GAS_MAX)
 }
 
 /// Signs the claim of an account's leaf of a session's root, for the sponsor to pay the fee.
 pub fn sign_claim(
-    terms: &OfferTerms,
+    conditions: &OfferConditions,
     account: &Account,
     now_s: u64,
     nonce: u64,
-    (session_id, cumulative, proof): (u64, u64, Vec<[u8; 32]>),
+    (session_number, cumulative, proof): (u64, u64, Vec<[u8; 32]>),
 ) -> Result<Vec<u8>, TransactionError> {
-    sign(terms, account, now_s, nonce, &Call::Claim { session_id, cumulative, proof }, OFFER_GAS_MAX)
+    sign(conditions, account, now_s, nonce, &Call::Claim { session_number, cumulative, proof }, OFFER_GAS_MAX)
 }
 
 fn sign(
-    terms: &OfferTerms,
+    conditions: &OfferConditions,
     account: &Account,
     now_s: u64,
     nonce: u64,
@@ -156,14 +156,14 @@ fn sign(
     max_gas: u64,
 ) -> Result<Vec<u8>, TransactionError> {
     let limits = Limits { max_gas, gas_unit_price: GAS_UNIT_PRICE, expires_s: now_s + EXPIRY_S, nonce };
-    let raw = transaction::raw(terms.target(), account.address(), call, limits);
-    let message = transaction::sponsored_message(&raw, terms.sponsor)?;
+    let raw = transaction::raw(conditions.target(), account.address(), call, limits);
+    let message = transaction::sponsored_message(&raw, conditions.sponsor)?;
     let signature = transaction::signature(account, &message);
-    let wire = Wire { raw, sponsor: AccountAddress::new(terms.sponsor.0), signature };
+    let wire = Wire { raw, sponsor: AccountAddress::new(conditions.sponsor.0), signature };
     aptos_bcs::to_bytes(&wire).map_err(|error| TransactionError(error.to_string()))
 }
 
-impl OfferTerms {
+impl OfferConditions {
     fn target(&self) -> Target {
         Target { chain_id: self.chain_id, module: self.module }
     }
@@ -171,7 +171,12 @@ impl OfferTerms {
 
 impl Offer {
     /// Reads an offer and checks all that a hostile worker may have put into it.
-    pub fn decode(bytes: &[u8], terms: &OfferTerms, ceilings: &Ceilings, now_s: u64) -> Result<Offer, OfferError> {
+    pub fn decode(
+        bytes: &[u8],
+        conditions: &OfferConditions,
+        ceilings: &Ceilings,
+        now_s: u64,
+    ) -> Result<Offer, OfferError> {
         if bytes.len() > OFFER_BYTES_MAX {
             return Err(OfferError::TooLong(bytes.len()));
         }
@@ -182,14 +187,14 @@ impl Offer {
             return Err(OfferError::Encoding("not the canonical one".into()));
         }
         let found = Address(wire.sponsor.to_bytes());
-        if found != terms.sponsor {
-            return Err(OfferError::Sponsor { expected: terms.sponsor, found });
+        if found != conditions.sponsor {
+            return Err(OfferError::Sponsor { expected: conditions.sponsor, found });
         }
-        let kind = kind(transaction::parts(&wire.raw, terms.target())?)?;
+        let kind = kind(transaction::parts(&wire.raw, conditions.target())?)?;
         check_limits(&wire.raw, ceilings, now_s)?;
         check_signature(&wire)?;
         let (sender, expires_s) = (Address(wire.raw.sender.to_bytes()), wire.raw.expiration_timestamp_secs);
-        Ok(Offer { sender, kind, expires_s, target: terms.target(), raw: wire.raw, signature: wire.signature })
+        Ok(Offer { sender, kind, expires_s, target: conditions.target(), raw: wire.raw, signature: wire.signature })
     }
 
     /// The transaction with the sponsor's signature added: the sponsor pays once it lands.
@@ -233,9 +238,9 @@ fn kind(parts: Parts) -> Result<OfferKind, OfferError> {
             Ok(OfferKind::Registration(Registration { node_id, public_key, compute_capacity, bandwidth }))
         }
         ("update_node_heartbeat", []) => Ok(OfferKind::Heartbeat),
-        ("claim_reward", [N(session_id)]) => Ok(OfferKind::ClaimReward { session_id: *session_id }),
-        ("claim", [N(session_id), N(cumulative), List(proof)]) if proof.len() <= PROOF_MAX => {
-            Ok(OfferKind::Claim { session_id: *session_id, cumulative: *cumulative })
+        ("claim_reward", [N(session_number)]) => Ok(OfferKind::ClaimReward { session_number: *session_number }),
+        ("claim", [N(session_number), N(cumulative), List(proof)]) if proof.len() <= PROOF_MAX => {
+            Ok(OfferKind::Claim { session_number: *session_number, cumulative: *cumulative })
         }
         ("register_p2p_node" | "claim", _) => Err(OfferError::Arguments),
         (other, _) => Err(OfferError::Function(other)),

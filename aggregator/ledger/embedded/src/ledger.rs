@@ -8,7 +8,7 @@ use crate::transaction::{Hash, Transaction};
 use crate::{Refused, gas};
 use aptos_sdk::account::Ed25519Account;
 use contract::Address;
-use durable_log::{Log, LogError};
+use disk::{FileError, RecordLog};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 /// The log's name in the ledger's folder.
-pub const LOG_FILE: &str = "ledger.log";
+pub const LOG_FILE: &str = "ledger.records";
 /// The name of the deployer's key in the ledger's folder.
 pub const KEY_FILE: &str = "deployer.key";
 const FORMAT: u32 = 1;
@@ -57,7 +57,7 @@ pub enum OpenError {
     Key(#[from] KeyError),
     /// The log.
     #[error(transparent)]
-    Log(#[from] LogError),
+    Log(#[from] FileError),
     /// The log is of a ledger with another key, chain id or format.
     #[error(
         "the log is of chain {found_chain_id} and module {found_module}, not of chain {chain_id} and module {module}"
@@ -132,7 +132,6 @@ impl Ledger {
             None => {
                 let genesis_us = (options.clock)();
                 log.append(&Header { format: FORMAT, chain_id: options.chain_id, module: module.0, genesis_us })?;
-                key::sync_folder(&path).map_err(|source| LogError::Io { path: path.clone(), source })?;
                 Chain::new(options.chain_id, module, genesis_us)
             }
         };
@@ -248,18 +247,18 @@ impl Drop for Inner {
 }
 
 /// Reads a log into the chain that it makes, or none if it has no header yet.
-fn replay(path: &Path, chain_id: u8) -> Result<(Log, Option<Chain>), LogError> {
+fn replay(path: &Path, chain_id: u8) -> Result<(RecordLog, Option<Chain>), FileError> {
     let mut chain: Option<Chain> = None;
-    let (log, opened) = Log::open(path, BOUNDS, |_, body| match &mut chain {
+    let (log, opened) = RecordLog::open(path, BOUNDS, |_, body| match &mut chain {
         None => {
-            let header: Header = durable_log::decode(body)?;
+            let header: Header = disk::decode(body)?;
             if header.format != FORMAT {
                 return Err(format!("format {} instead of {FORMAT}", header.format));
             }
             chain = Some(Chain::new(header.chain_id, Address(header.module), header.genesis_us));
             Ok(())
         }
-        Some(chain) => replay_block(chain, durable_log::decode(body)?),
+        Some(chain) => replay_block(chain, disk::decode(body)?),
     })?;
     if opened.cut > 0 {
         let cut = opened.cut;
@@ -283,7 +282,7 @@ fn replay_block(chain: &mut Chain, stored: StoredBlock) -> Result<(), String> {
 
 /// Commits blocks until the ledger closes. The lock is not held while the disk works, so what comes meanwhile makes the
 /// next block; that is what lets many clients share one flush.
-fn commit(shared: &Shared, mut log: Log, clock: &Clock) {
+fn commit(shared: &Shared, mut log: RecordLog, clock: &Clock) {
     loop {
         let mut state = shared.lock();
         let (block, before) = loop {

@@ -23,7 +23,7 @@ pub use chain::{
     Kind, MODULE, Mint, NONCE_SECONDS_MAX, Outcome, StoredBlock, WAITING_MAX, check,
 };
 pub use clock::{Clock, system_clock};
-pub use durable_log::LogError;
+pub use disk::FileError;
 pub use http::{ServeError, serve};
 pub use key::KeyError;
 pub use ledger::{Accepted, KEY_FILE, LOG_FILE, Ledger, OpenError, Options};

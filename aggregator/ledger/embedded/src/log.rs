@@ -1,6 +1,6 @@
 //! The ledger's log: the first record names the ledger, every other is a block.
 
-use durable_log::Bounds;
+use disk::Bounds;
 use serde::{Deserialize, Serialize};
 
 /// A block of the longest transactions fits a record.

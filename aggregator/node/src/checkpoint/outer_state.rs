@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use disk::FileError;
 use models::OptimizerState;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use super::CheckpointError;
-use crate::files::{self, FileError};
 use crate::state::{State, floats};
 
 const STEP_KEY: &str = "step";
@@ -32,14 +32,14 @@ pub(super) fn write(path: &Path, state: &State) -> Result<(), FileError> {
         views.push((*name, view));
     }
     let bytes = serialize(views, Some(metadata)).map_err(|e| refuse(e.to_string()))?;
-    files::write_synced(path, &bytes)
+    disk::write_synced(path, &bytes)
 }
 
 /// Reads the buffers, when there are any.
 pub(super) fn read(path: &Path, elements: usize) -> Result<Option<OptimizerState>, CheckpointError> {
     let refuse = |what: String| CheckpointError::Damaged { path: path.to_path_buf(), what };
     let bytes_max = HEADER_BYTES_MAX.saturating_add(8 * elements as u64);
-    let bytes = files::read_bounded(path, bytes_max)?;
+    let bytes = disk::read_bounded(path, bytes_max)?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| refuse(e.to_string()))?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| refuse(e.to_string()))?;
     if tensors.is_empty() {

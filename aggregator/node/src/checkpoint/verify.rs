@@ -4,10 +4,10 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
+use disk::FileError;
 use protocol::Hash;
 
 use super::{CheckpointError, CheckpointManifest, FileEntry, MANIFEST_FILE, MANIFEST_VERSION};
-use crate::files::{self, FileError};
 
 /// The largest manifest, in bytes: thousands of tensors and a full roster stay below it.
 const MANIFEST_BYTES_MAX: u64 = 64 << 20;
@@ -22,7 +22,7 @@ const READ_BYTES: usize = 1 << 20;
 /// [`CheckpointError`] with the name of the first file that is missing or damaged.
 pub fn verify(directory: &Path) -> Result<CheckpointManifest, CheckpointError> {
     let path = directory.join(MANIFEST_FILE);
-    let manifest: CheckpointManifest = files::read_json(&path, MANIFEST_BYTES_MAX)?;
+    let manifest: CheckpointManifest = disk::read_json(&path, MANIFEST_BYTES_MAX)?;
     let refuse = |what: String| CheckpointError::Damaged { path: path.clone(), what };
     if manifest.version != MANIFEST_VERSION {
         return Err(refuse(format!("its version is {}, not {MANIFEST_VERSION}", manifest.version)));

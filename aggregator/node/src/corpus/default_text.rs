@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::CorpusError;
 
-const LOCK: &str = include_str!("../../../Cargo.lock");
+const LOCK: &str = include_str!("../../../../Cargo.lock");
 
 /// Crates of every platform and feature set, prose and code of many hands, none of it generated tables.
 const CRATES: [&str; 32] = [

@@ -1,8 +1,12 @@
 //! What a job says to the other crates, in their own types.
 
+use std::num::NonZeroU64;
+
 use models::{AdamWConfig, Schedule};
 use protocol::parameters::{CodecFrom, Parameters, Tolerances};
 use protocol::score::{QualityRule, ScorePolicy as ProtocolPolicy};
+use rewards::session::Conditions;
+use rewards::{RewardError, Rules};
 
 use super::{Balance, Job, JobError, ScorePolicy};
 
@@ -65,6 +69,17 @@ impl Job {
             epsilon: train.adam_epsilon as f32,
             weight_decay: train.weight_decay as f32,
         }
+    }
+
+    /// What the rewards of a session depend on besides its rounds, for a model of so many parameters.
+    ///
+    /// # Errors
+    /// When the percentages make no rules, which the job's own checks rule out.
+    pub fn reward_conditions(&self, parameters: u64) -> Result<Conditions, RewardError> {
+        let section = &self.rewards;
+        let rules = Rules::new(section.base_percentage, section.bonus_percentage, section.quality_threshold)?;
+        let settle_every = NonZeroU64::new(section.settle_every).unwrap_or(NonZeroU64::MIN);
+        Ok(Conditions { parameters, settle_every, pool: section.pool, rules })
     }
 
     fn codecs(&self) -> Vec<CodecFrom> {

@@ -1,34 +1,34 @@
 use super::*;
 use crate::job::{Exchange, ScorePolicy as JobPolicy};
-use crate::testing::Swarm;
+use crate::testing::Session;
 use models::{ComputeDevice, TrainerOptions, data};
 use protocol::coordinator::Candidate;
 use protocol::{Hash, Reason};
 
 struct Scene {
-    swarm: Swarm,
+    session: Session,
     split: Split,
     trainer: Trainer,
 }
 
 impl Scene {
     fn new(policy: JobPolicy) -> Self {
-        let mut swarm = Swarm::new(Exchange::PseudoGradient);
-        swarm.job.score.policy = policy;
-        swarm.job.codec.warmup_rounds = 0;
+        let mut session = Session::new(Exchange::PseudoGradient);
+        session.job.score.policy = policy;
+        session.job.codec.warmup_rounds = 0;
         let tokens: Vec<u32> = (0..4000_u32).map(|i| (i * i / 7) % 64).collect();
-        let split = data::split(&tokens, swarm.job.train.sequence_length).unwrap();
-        let config = swarm.job.model.config().unwrap();
+        let split = data::split(&tokens, session.job.train.sequence_length).unwrap();
+        let config = session.job.model.config().unwrap();
         let trainer = Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap();
-        Self { swarm, split, trainer }
+        Self { session, split, trainer }
     }
 
     fn context(&self) -> Context<'_> {
-        Context { job: &self.swarm.job, rule: &self.swarm.rule, split: &self.split, state: &self.swarm.state }
+        Context { job: &self.session.job, rule: &self.session.rule, split: &self.split, state: &self.session.state }
     }
 
     fn payload(&self, index: usize) -> Vec<u8> {
-        self.swarm.payload(index, Round(1), 1.0)
+        self.session.payload(index, Round(1), 1.0)
     }
 
     fn payloads(&self) -> Vec<Vec<u8>> {
@@ -36,31 +36,31 @@ impl Scene {
     }
 
     fn delivered<'a>(&self, payloads: &'a [Vec<u8>]) -> Vec<Delivered<'a>> {
-        let tokens = self.swarm.tokens();
+        let tokens = self.session.tokens();
         let deliver = |(keypair, bytes): (&protocol::Keypair, &'a Vec<u8>)| Delivered {
             worker: keypair.worker(),
             tokens,
             bytes: bytes.as_slice(),
         };
-        self.swarm.workers.iter().zip(payloads).map(deliver).collect()
+        self.session.workers.iter().zip(payloads).map(deliver).collect()
     }
 
     fn gates(&self, payloads: &[Vec<u8>]) -> Vec<Option<Reason>> {
         let context = self.context();
-        let frame = Frame::new(&context, &self.swarm.head, Round(1)).unwrap();
+        let frame = Frame::new(&context, &self.session.head, Round(1)).unwrap();
         let gated = gates::gate_all(&frame, &self.delivered(payloads)).unwrap();
         gated.into_iter().map(|payload| payload.gate).collect()
     }
 
     fn score(&mut self, payloads: &[Vec<u8>]) -> Scored {
-        let mut trainer = std::mem::replace(&mut self.trainer, trainer_of(&self.swarm));
+        let mut trainer = std::mem::replace(&mut self.trainer, trainer_of(&self.session));
         let candidates = self.delivered(payloads).into_iter().map(|payload| Candidate {
             worker: payload.worker,
             payload_hash: Hash::of(payload.bytes),
             bytes: payload.bytes.len() as u64,
             tokens: payload.tokens,
         });
-        let (round, head) = (Round(1), self.swarm.head.clone());
+        let (round, head) = (Round(1), self.session.head.clone());
         let request = ScoreRequest { round, head, eval_seed: Hash([7; 32]), candidates: candidates.collect() };
         let scored = score(&mut trainer, &self.context(), &request, &by_hash(payloads)).unwrap();
         self.trainer = trainer;
@@ -72,8 +72,8 @@ fn by_hash(payloads: &[Vec<u8>]) -> Payloads {
     payloads.iter().map(|bytes| (Hash::of(bytes), bytes.clone().into())).collect()
 }
 
-fn trainer_of(swarm: &Swarm) -> Trainer {
-    let config = swarm.job.model.config().unwrap();
+fn trainer_of(session: &Session) -> Trainer {
+    let config = session.job.model.config().unwrap();
     Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap()
 }
 
@@ -87,7 +87,7 @@ fn honest_payloads_pass_every_gate() {
 fn each_fault_fails_its_own_gate() {
     let scene = Scene::new(JobPolicy::Quality);
     let good = scene.payloads();
-    let codec = scene.swarm.codec();
+    let codec = scene.session.codec();
     let with = |change: &dyn Fn(&mut Vec<u8>)| {
         let mut payloads = good.clone();
         change(&mut payloads[1]);
@@ -99,16 +99,16 @@ fn each_fault_fails_its_own_gate() {
     assert_eq!(with(&|bytes| bytes[0] ^= 1), Some(Reason::WrongHeader));
     assert_eq!(with(&|bytes| *bytes = good[0].clone()), Some(Reason::WrongHeader), "another's header");
     assert_eq!(
-        with(&|bytes| *bytes = scene.swarm.payload(1, Round(2), 1.0)),
+        with(&|bytes| *bytes = scene.session.payload(1, Round(2), 1.0)),
         Some(Reason::WrongHeader),
         "a later round"
     );
     let body = kernels::HEADER_BYTES;
     assert_eq!(with(&|bytes| bytes[body + 48..body + 64].fill(0xff)), Some(Reason::InvalidEncoding));
     assert_eq!(with(&|bytes| bytes[body + 82..body + 84].copy_from_slice(&[0x80, 0x7f])), Some(Reason::NotFinite));
-    let other = kernels::encode(Codec::DenseInt8, &vec![0.5; scene.swarm.state.elements()]).unwrap();
+    let other = kernels::encode(Codec::DenseInt8, &vec![0.5; scene.session.state.elements()]).unwrap();
     assert_ne!(codec, Codec::DenseInt8);
-    let sealed = scene.swarm.seal(1, Round(1), Codec::DenseInt8, &other);
+    let sealed = scene.session.seal(1, Round(1), Codec::DenseInt8, &other);
     assert_eq!(with(&|bytes| bytes.clone_from(&sealed)), Some(Reason::WrongHeader), "another codec");
 }
 
@@ -116,26 +116,26 @@ fn each_fault_fails_its_own_gate() {
 fn more_tokens_than_assigned_or_others_than_revealed_are_refused() {
     let mut scene = Scene::new(JobPolicy::Quality);
     let good = scene.payload(0);
-    scene.swarm.job.train.batch_sequences *= 2;
+    scene.session.job.train.batch_sequences *= 2;
     let greedy = scene.payload(0);
-    scene.swarm.job.train.batch_sequences /= 2;
-    let worker = scene.swarm.workers[0].worker();
+    scene.session.job.train.batch_sequences /= 2;
+    let worker = scene.session.workers[0].worker();
     let context = scene.context();
-    let frame = Frame::new(&context, &scene.swarm.head, Round(1)).unwrap();
+    let frame = Frame::new(&context, &scene.session.head, Round(1)).unwrap();
     let gate = |bytes: &[u8], tokens| gates::gate_all(&frame, &[Delivered { worker, tokens, bytes }]).unwrap()[0].gate;
-    assert_eq!(gate(&greedy, 2 * scene.swarm.tokens()), Some(Reason::WrongTokens));
-    assert_eq!(gate(&good, scene.swarm.tokens() - 1), Some(Reason::WrongHeader));
-    assert_eq!(gate(&good, scene.swarm.tokens()), None);
+    assert_eq!(gate(&greedy, 2 * scene.session.tokens()), Some(Reason::WrongTokens));
+    assert_eq!(gate(&good, scene.session.tokens() - 1), Some(Reason::WrongHeader));
+    assert_eq!(gate(&good, scene.session.tokens()), None);
 }
 
 #[test]
 fn one_maker_behind_two_keys_counts_once() {
     let scene = Scene::new(JobPolicy::Quality);
     let mut payloads = scene.payloads();
-    let codec = scene.swarm.codec();
+    let codec = scene.session.codec();
     let (_, body) = kernels::parse(&payloads[0]).unwrap();
-    payloads[2] = scene.swarm.seal(2, Round(1), codec, body);
-    let of = scene.swarm.workers[0].worker();
+    payloads[2] = scene.session.seal(2, Round(1), codec, body);
+    let of = scene.session.workers[0].worker();
     assert_eq!(scene.gates(&payloads), [None, None, Some(Reason::Duplicate { of })]);
 }
 
@@ -143,23 +143,23 @@ fn one_maker_behind_two_keys_counts_once() {
 fn a_contribution_is_measured_at_half_its_clipped_step() {
     let mut scene = Scene::new(JobPolicy::Quality);
     let mut payloads = scene.payloads();
-    payloads[2] = scene.swarm.payload(2, Round(1), 4.0);
+    payloads[2] = scene.session.payload(2, Round(1), 4.0);
     let scored = scene.score(&payloads);
     let base = scored.base_loss_micronats.unwrap();
     assert!(base > 0);
-    let codec = scene.swarm.codec();
+    let codec = scene.session.codec();
     let context = scene.context();
-    let frame = Frame::new(&context, &scene.swarm.head, Round(1)).unwrap();
+    let frame = Frame::new(&context, &scene.session.head, Round(1)).unwrap();
     let gated = gates::gate_all(&frame, &scene.delivered(&payloads)).unwrap();
     let prepared = frame.prepare(&gated);
     assert!(prepared[2].clip < 256, "the large one is clipped to the median norm");
     let batch = frame.scoring_batch(&Hash([7; 32])).unwrap();
     for (index, (_, measured)) in scored.measured.iter().enumerate() {
-        let values = kernels::decode(codec, scene.swarm.state.elements(), gated[index].body).unwrap();
+        let values = kernels::decode(codec, scene.session.state.elements(), gated[index].body).unwrap();
         let clip = f64::from(prepared[index].clip) / 256.0;
         let step = |(theta, value): (&f32, &f32)| (f64::from(*theta) - 0.5 * clip * f64::from(*value)) as f32;
-        let theta: Vec<f32> = scene.swarm.state.theta.iter().zip(&values).map(step).collect();
-        let loss = mean(&trainer_of(&scene.swarm).sequence_losses(&theta, &batch).unwrap());
+        let theta: Vec<f32> = scene.session.state.theta.iter().zip(&values).map(step).collect();
+        let loss = mean(&trainer_of(&scene.session).sequence_losses(&theta, &batch).unwrap());
         assert!((measured.loss_micronats as f64 - loss * 1e6).abs() < 20.0, "{measured:?} against {loss}");
         assert!((measured.gain_micronats - (base - measured.loss_micronats)).abs() <= 2, "{measured:?}");
         assert!(measured.cosine_millionths.is_some());
@@ -172,15 +172,15 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     let payloads = scene.payloads();
     let scored = scene.score(&payloads);
     let hashes: Vec<Hash> = payloads.iter().map(|bytes| Hash::of(bytes)).collect();
-    let mut manifest = scene.swarm.manifest(Round(1), &hashes, Hash::ZERO);
+    let mut manifest = scene.session.manifest(Round(1), &hashes, Hash::ZERO);
     for (entry, (_, measured)) in manifest.contributions.iter_mut().zip(&scored.measured) {
         entry.measured = Some(measured.clone());
     }
-    let worker = scene.swarm.workers[1].worker();
-    let head = scene.swarm.head.clone();
-    let (manifest_hash, terms) = (manifest.hash(), manifest.terms());
-    let request = VerifyRequest { manifest, manifest_hash, head, remeasure: Some(worker), terms };
-    let mut trainer = trainer_of(&scene.swarm);
+    let worker = scene.session.workers[1].worker();
+    let head = scene.session.head.clone();
+    let (manifest_hash, summands) = (manifest.hash(), manifest.summands());
+    let request = VerifyRequest { manifest, manifest_hash, head, remeasure: Some(worker), summands };
+    let mut trainer = trainer_of(&scene.session);
     let (verification, next) = verify(&mut trainer, &scene.context(), &request, &by_hash(&payloads)).unwrap();
     let (_, recorded) = &scored.measured[1];
     let again = verification.remeasured.unwrap();
@@ -190,10 +190,11 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     for ((_, gate, norm), (_, measured)) in verification.gates.iter().zip(&scored.measured) {
         assert_eq!((*gate, *norm), (measured.gate, measured.norm_nanos));
     }
-    let mut state = scene.swarm.state.clone();
+    let mut state = scene.session.state.clone();
     let bodies: Vec<&[u8]> = payloads.iter().map(|bytes| kernels::parse(bytes).unwrap().1).collect();
-    let terms: Vec<Summand<'_>> = bodies.iter().map(|body| Summand { body, weight: 64, clip: 256 }).collect();
-    scene.swarm.rule.apply(scene.swarm.codec(), &mut state, &terms).unwrap();
+    let summands: Vec<kernels::Summand<'_>> =
+        bodies.iter().map(|body| kernels::Summand { body, weight: 64, clip: 256 }).collect();
+    scene.session.rule.apply(scene.session.codec(), &mut state, &summands).unwrap();
     assert_eq!(verification.state_hash, state.hash());
     assert_eq!(next, state);
 }
@@ -211,7 +212,7 @@ fn gates_alone_evaluate_nothing() {
 fn a_step_out_of_range_is_a_bad_score_and_no_error() {
     let mut scene = Scene::new(JobPolicy::Quality);
     let mut payloads = scene.payloads();
-    payloads[1] = scene.swarm.payload(1, Round(1), 1e37);
+    payloads[1] = scene.session.payload(1, Round(1), 1e37);
     let scored = scene.score(&payloads);
     // Far from the median norm: the gate that follows from the norm, so nothing of it is evaluated.
     assert_eq!(scored.measured[1].1.gate, None);
@@ -231,11 +232,11 @@ fn the_standard_error_is_that_of_the_mean_gain() {
 fn a_payload_that_is_not_there_is_our_fault_and_named() {
     let mut scene = Scene::new(JobPolicy::Quality);
     let payloads = scene.payloads();
-    let worker = scene.swarm.workers[0].worker();
+    let worker = scene.session.workers[0].worker();
     let (payload_hash, bytes) = (Hash::of(&payloads[0]), payloads[0].len() as u64);
-    let candidates = vec![Candidate { worker, payload_hash, bytes, tokens: scene.swarm.tokens() }];
-    let request = ScoreRequest { round: Round(1), head: scene.swarm.head.clone(), eval_seed: Hash::ZERO, candidates };
-    let mut trainer = std::mem::replace(&mut scene.trainer, trainer_of(&scene.swarm));
+    let candidates = vec![Candidate { worker, payload_hash, bytes, tokens: scene.session.tokens() }];
+    let request = ScoreRequest { round: Round(1), head: scene.session.head.clone(), eval_seed: Hash::ZERO, candidates };
+    let mut trainer = std::mem::replace(&mut scene.trainer, trainer_of(&scene.session));
     let error = score(&mut trainer, &scene.context(), &request, &by_hash(&payloads[1..])).unwrap_err();
     assert!(matches!(error, MeasureError::Missing(hash) if hash == payload_hash), "{error}");
 }

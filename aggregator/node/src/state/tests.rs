@@ -39,10 +39,10 @@ fn the_order_of_terms_does_not_matter_with_an_exact_codec() {
     let rule = OuterRule::of(&job(Exchange::PseudoGradient)).unwrap();
     let (first, second) = (start(&rule), start(&rule));
     let bodies = [body(Codec::TopK64, first.elements(), 1.0), body(Codec::TopK64, first.elements(), -0.3)];
-    let terms = bodies.each_ref().map(|body| Summand { body, weight: 64, clip: CLIP_MAX });
+    let summands = bodies.each_ref().map(|body| Summand { body, weight: 64, clip: CLIP_MAX });
     let (mut forward, mut backward) = (first, second);
-    rule.apply(Codec::TopK64, &mut forward, &terms).unwrap();
-    rule.apply(Codec::TopK64, &mut backward, &[terms[1], terms[0]]).unwrap();
+    rule.apply(Codec::TopK64, &mut forward, &summands).unwrap();
+    rule.apply(Codec::TopK64, &mut backward, &[summands[1], summands[0]]).unwrap();
     assert_eq!(forward.hash(), backward.hash());
     assert_ne!(forward.hash(), start(&rule).hash());
     assert_eq!(forward.outer_steps, 1);
@@ -79,11 +79,11 @@ fn a_gradient_step_is_clip_and_adamw_on_the_weighted_mean() {
     let mut state = start(&rule);
     let elements = state.elements();
     let bodies = [body(Codec::None, elements, 1000.0), body(Codec::None, elements, 500.0)];
-    let terms = [(0, 64), (1, 32)].map(|(i, weight)| Summand { body: &bodies[i], weight, clip: CLIP_MAX });
-    rule.apply(Codec::None, &mut state, &terms).unwrap();
+    let summands = [(0, 64), (1, 32)].map(|(i, weight)| Summand { body: &bodies[i], weight, clip: CLIP_MAX });
+    rule.apply(Codec::None, &mut state, &summands).unwrap();
 
     let mut expected = start(&rule);
-    let mut gradient = kernels::mean(Codec::None, elements, &terms).unwrap();
+    let mut gradient = kernels::mean(Codec::None, elements, &summands).unwrap();
     assert!(models::clip_gradient(&mut gradient, 1.0) > 1.0);
     let mut moments = OptimizerState::new(elements);
     let rate = job.schedule().learning_rate(0);
@@ -97,12 +97,12 @@ fn a_member_that_fetched_the_state_steps_like_one_that_held_it() {
     let rule = OuterRule::of(&job(Exchange::Gradient)).unwrap();
     let mut held = start(&rule);
     let body = body(Codec::DenseInt8, held.elements(), 1.0);
-    let term = [Summand { body: &body, weight: 64, clip: CLIP_MAX }];
-    rule.apply(Codec::DenseInt8, &mut held, &term).unwrap();
+    let summands = [Summand { body: &body, weight: 64, clip: CLIP_MAX }];
+    rule.apply(Codec::DenseInt8, &mut held, &summands).unwrap();
     // A round in which nothing was accepted must not set the two apart either.
     rule.apply(Codec::DenseInt8, &mut held, &[]).unwrap();
     let mut fetched = rule.parse_state(&held.to_bytes(), &held.hash(), held.outer_steps).unwrap();
-    rule.apply(Codec::DenseInt8, &mut held, &term).unwrap();
-    rule.apply(Codec::DenseInt8, &mut fetched, &term).unwrap();
+    rule.apply(Codec::DenseInt8, &mut held, &summands).unwrap();
+    rule.apply(Codec::DenseInt8, &mut fetched, &summands).unwrap();
     assert_eq!(fetched.hash(), held.hash());
 }

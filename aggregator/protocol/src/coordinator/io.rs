@@ -3,7 +3,7 @@
 use crate::{
     ClosedSet, Commitment, CommittedManifest, Hash, Head, Keypair, Manifest, Message, Parameters, Reason, Round,
     SessionId, Signed, Term, WorkerId,
-    manifest::AggregateTerm,
+    manifest::Summand,
     message::{CommitRefusal, Refusal},
     roster::Roster,
     round::{AbandonReason, Abandonment, CertifiedSet},
@@ -59,7 +59,7 @@ pub enum Action {
     /// Compute the next state's hash; then call [`super::Coordinator::aggregated`], or [`super::Coordinator::failed`]. The
     /// state itself is applied by [`Action::Commit`] only.
     Aggregate(AggregateRequest),
-    /// The round is committed (its record is durable): apply the terms, write the round's files. After a restart the driver
+    /// The round is committed (its record is durable): apply the summands, write the round's files. After a restart the driver
     /// itself applies the manifests that its stored state lacks.
     Commit {
         /// The manifest with its signatures.
@@ -158,7 +158,7 @@ pub struct AggregateRequest {
     /// ρ as numerator and denominator.
     pub rho: (u32, u32),
     /// What enters, in the order of workers; never empty.
-    pub terms: Vec<AggregateTerm>,
+    pub summands: Vec<Summand>,
 }
 
 /// What a restart finds on its disk.

@@ -65,8 +65,8 @@ impl Coordinator {
     /// Judges the round; the next state's hash is what is missing then, unless nothing was accepted.
     fn draft(&mut self, now: Millis) {
         let Some(manifest) = self.manifest() else { return };
-        let terms = manifest.terms();
-        if terms.is_empty() {
+        let summands = manifest.summands();
+        if summands.is_empty() {
             return self.propose(now, manifest);
         }
         self.actions.push(Action::Aggregate(AggregateRequest {
@@ -76,7 +76,7 @@ impl Coordinator {
             codec: manifest.codec.clone(),
             alpha: manifest.alpha,
             rho: manifest.rho,
-            terms,
+            summands,
         }));
         self.open.draft = Some(manifest);
     }

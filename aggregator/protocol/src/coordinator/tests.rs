@@ -419,7 +419,7 @@ fn who_does_not_reveal_is_recorded_as_withheld_and_scores_nothing() {
     let manifest = stage.proposal().body;
     let withheld = manifest.contribution(&stage.keypairs[2].worker()).unwrap();
     assert_eq!((withheld.reason, withheld.score, withheld.weight), (Reason::Withheld, 0, 0));
-    assert_eq!(manifest.terms().len(), 2);
+    assert_eq!(manifest.summands().len(), 2);
 }
 
 #[test]
@@ -468,7 +468,7 @@ fn nothing_revealed_commits_an_unchanged_state() {
     stage.wait(2_000);
     assert_eq!(stage.core.phase(), Phase::Voting);
     let manifest = stage.proposal().body;
-    assert_eq!((manifest.state_hash, manifest.terms().len(), manifest.outer_step), (STATE, 0, 1));
+    assert_eq!((manifest.state_hash, manifest.summands().len(), manifest.outer_step), (STATE, 0, 1));
 }
 
 #[test]

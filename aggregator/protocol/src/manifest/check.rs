@@ -64,7 +64,7 @@ pub fn check(
     check_judgements(manifest, head, parameters)?;
     check_roster(manifest, head, parameters)?;
     let unchanged = manifest.state_hash == manifest.base_hash;
-    require(!manifest.terms().is_empty() || unchanged, ManifestError::State)
+    require(!manifest.summands().is_empty() || unchanged, ManifestError::State)
 }
 
 impl Contribution {

@@ -74,14 +74,14 @@ impl Member {
         let Busy::Gathering(committed) = &self.busy else { return };
         let committed = committed.clone();
         let manifest = &committed.manifest.body;
-        if !self.gather(manifest, |contribution| contribution.term().is_some()) {
+        if !self.gather(manifest, |contribution| contribution.summand().is_some()) {
             return;
         }
-        let (terms, own) = (manifest.terms(), self.own_verdict(manifest));
+        let (summands, own) = (manifest.summands(), self.own_verdict(manifest));
         self.busy = Busy::Applying(committed.clone());
         self.open.over = true;
         let head = Head::of(&committed.manifest.body);
-        self.actions.push(MemberAction::Apply(ApplyRequest { committed, head, terms, own }));
+        self.actions.push(MemberAction::Apply(ApplyRequest { committed, head, summands, own }));
     }
 
     /// A payload of a committed round cannot be had: the aggregator's next word starts over, and after some attempts the
@@ -89,7 +89,7 @@ impl Member {
     pub(super) fn gather_failed(&mut self, hash: Hash) {
         let Busy::Gathering(committed) = &self.busy else { return };
         let manifest = &committed.manifest.body;
-        if !manifest.terms().iter().any(|term| term.payload_hash == hash) {
+        if !manifest.summands().iter().any(|summand| summand.payload_hash == hash) {
             return;
         }
         let head = Head::of(manifest);

@@ -2,7 +2,7 @@
 
 use crate::{
     CommittedManifest, Hash, Head, Keypair, Manifest, Message, Parameters, Reason, Round, SessionId, Signed, WorkerId,
-    manifest::AggregateTerm,
+    manifest::Summand,
     message::{CommitRefusal, RefusalReason, Timings},
     round::{AbandonReason, Ballot, Commitment, Countersign},
 };
@@ -143,7 +143,7 @@ pub struct VerifyRequest {
     /// The worker whose gain and cosine to measure; none when nobody else's was evaluated.
     pub remeasure: Option<WorkerId>,
     /// What enters the aggregate; when it is empty the state stays.
-    pub terms: Vec<AggregateTerm>,
+    pub summands: Vec<Summand>,
 }
 
 /// What a driver measured before a vote.
@@ -184,7 +184,7 @@ pub struct ApplyRequest {
     /// The head that it makes, to be stored with the state.
     pub head: Head,
     /// What enters the aggregate, all of it in the store; when it is empty the state stays.
-    pub terms: Vec<AggregateTerm>,
+    pub summands: Vec<Summand>,
     /// The own payload, when there is one in this round.
     pub own: Option<OwnVerdict>,
 }

@@ -49,13 +49,13 @@ impl Member {
             return;
         }
         self.open.verifying = Some(hash);
-        let (remeasure, terms) = (self.draw(&manifest, &hash), manifest.terms());
+        let (remeasure, summands) = (self.draw(&manifest, &hash), manifest.summands());
         self.actions.push(MemberAction::Verify(VerifyRequest {
             manifest,
             manifest_hash: hash,
             head,
             remeasure,
-            terms,
+            summands,
         }));
     }
 

@@ -3,7 +3,7 @@
 use protocol::{
     Hash, ScorePolicy, WorkerId,
     coordinator::{ScoreRequest, Scored},
-    manifest::AggregateTerm,
+    manifest::Summand,
     member::{Remeasured, Verification, VerifyRequest},
     score::Measured,
 };
@@ -21,15 +21,15 @@ pub(crate) fn settle(residual: &Hash, payload: &Hash) -> Hash {
     Hash::of_parts("toy residual", &[&residual.0, &payload.0])
 }
 
-pub(crate) fn next_state(state: &Hash, terms: &[AggregateTerm]) -> Hash {
-    if terms.is_empty() {
+pub(crate) fn next_state(state: &Hash, summands: &[Summand]) -> Hash {
+    if summands.is_empty() {
         return *state;
     }
     let mut bytes = Vec::from(state.0);
-    for term in terms {
-        bytes.extend(term.payload_hash.0);
-        bytes.extend(term.weight.to_le_bytes());
-        bytes.extend(term.clip.to_le_bytes());
+    for summand in summands {
+        bytes.extend(summand.payload_hash.0);
+        bytes.extend(summand.weight.to_le_bytes());
+        bytes.extend(summand.clip.to_le_bytes());
     }
     Hash::of_parts("toy state", &[&bytes])
 }
@@ -60,7 +60,7 @@ pub(crate) fn verify(request: &VerifyRequest) -> Verification {
         manifest_hash: request.manifest_hash,
         gates: gates.collect(),
         remeasured,
-        state_hash: next_state(&request.head.state_hash, &request.terms),
+        state_hash: next_state(&request.head.state_hash, &request.summands),
     }
 }
 

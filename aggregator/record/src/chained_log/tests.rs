@@ -1,5 +1,6 @@
-use super::*;
 use std::fs;
+
+use super::*;
 
 struct Place {
     _directory: tempfile::TempDir,
@@ -21,8 +22,8 @@ fn written(lines: usize) -> Place {
     place
 }
 
-fn open(place: &Place) -> Result<AuditLog, AuditError> {
-    AuditLog::open(&place.log, &place.head, Keypair::from_secret(&[1; 32]))
+fn open(place: &Place) -> Result<ChainedLog, ChainedLogError> {
+    ChainedLog::open(&place.log, &place.head, Keypair::from_secret(&[1; 32]))
 }
 
 #[test]
@@ -50,7 +51,7 @@ fn a_log_that_is_shorter_than_its_head_is_refused() {
     let text = fs::read_to_string(&place.log).unwrap();
     let cut: String = text.split_inclusive('\n').take(2).collect();
     fs::write(&place.log, cut).unwrap();
-    assert!(matches!(open(&place), Err(AuditError::Head { sequence: 3, .. })));
+    assert!(matches!(open(&place), Err(ChainedLogError::Head { sequence: 3, .. })));
 }
 
 #[test]
@@ -58,16 +59,16 @@ fn an_altered_line_is_refused() {
     let place = written(3);
     let text = fs::read_to_string(&place.log).unwrap().replace("\"round\":1", "\"round\":7");
     fs::write(&place.log, text).unwrap();
-    assert!(matches!(open(&place), Err(AuditError::Chain { sequence: 2, .. })));
+    assert!(matches!(open(&place), Err(ChainedLogError::Chain { sequence: 2, .. })));
 }
 
 #[test]
 fn a_head_by_another_hand_is_refused() {
     let place = written(2);
-    let mut head: Signed<AuditHead> = files::read_json(&place.head, HEAD_BYTES_MAX).unwrap();
+    let mut head: Signed<ChainedHead> = disk::read_json(&place.head, HEAD_BYTES_MAX).unwrap();
     head.signer = Keypair::from_secret(&[2; 32]).worker();
-    files::write_json(&place.head, &head).unwrap();
-    assert!(matches!(open(&place), Err(AuditError::Signature { .. })));
+    disk::write_json(&place.head, &head).unwrap();
+    assert!(matches!(open(&place), Err(ChainedLogError::Signature { .. })));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::{Abort, Type, abi};
 
-const PAGE: &str = include_str!("../../../../move/CONTRACT.md");
+const PAGE: &str = include_str!("../../../CONTRACT.md");
 
 #[test]
 fn the_table_of_aborts_is_the_codes() {

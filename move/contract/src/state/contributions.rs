@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// One participant's totals and sums in a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Contribution {
+pub(super) struct Totals {
     pub(super) compute_time: u64,
     pub(super) quality_sum: u64,
     pub(super) data_transmitted: u64,
@@ -61,7 +61,7 @@ impl State {
     }
 
     /// The totals after a batch of everyone in it, or the abort of the first entry that has one.
-    fn updated(&self, session: &Session, entries: &[Entry]) -> Result<BTreeMap<Address, Contribution>, Abort> {
+    fn updated(&self, session: &Session, entries: &[Entry]) -> Result<BTreeMap<Address, Totals>, Abort> {
         let mut updated = BTreeMap::new();
         for entry in entries {
             require(self.nodes.contains_key(&entry.participant), Abort::NotRegistered)?;
@@ -75,9 +75,9 @@ impl State {
     }
 }
 
-impl Contribution {
-    fn plus(self, entry: &Entry) -> Option<Contribution> {
-        Some(Contribution {
+impl Totals {
+    fn plus(self, entry: &Entry) -> Option<Totals> {
+        Some(Totals {
             compute_time: self.compute_time.checked_add(entry.compute_time)?,
             quality_sum: self.quality_sum.checked_add(entry.gradient_quality)?,
             data_transmitted: self.data_transmitted.checked_add(entry.data_transmitted)?,

@@ -1,6 +1,6 @@
 //! Sessions: their making, the aggregator's terms and the anchors.
 
-use super::contributions::Contribution;
+use super::contributions::Totals;
 use super::rewards::Earning;
 use super::roots::Roots;
 use super::{Caller, Outcome, State, event, hash, require};
@@ -26,7 +26,7 @@ pub(super) struct Session {
     pub(super) term: u64,
     pub(super) aggregator: Address,
     pub(super) anchor: Option<Anchor>,
-    pub(super) contributions: BTreeMap<Address, Contribution>,
+    pub(super) contributions: BTreeMap<Address, Totals>,
     /// What `distribute_rewards` paid, without what was invalidated.
     pub(super) earnings: BTreeMap<Address, Earning>,
     pub(super) roots: Roots,

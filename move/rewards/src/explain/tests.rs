@@ -1,6 +1,6 @@
 use super::{Explanation, explain};
 use crate::session::tests::properties::logs;
-use crate::session::tests::{accepted, accounts, rejected, rounds, terms};
+use crate::session::tests::{accepted, accounts, conditions, rejected, rounds};
 use crate::session::{Accounts, Outcome};
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 fn the_formulas_are_filled_in_to_the_last_unit() {
     let (stays, fails) = (accepted(1, 10, 80), accepted(2, 10, 60));
     let log = rounds(&[&[stays, fails], &[stays, rejected(2, 9_000, 45)], &[stays], &[stays]]);
-    let explanation = explain(&terms(2), &accounts(), &log, &[2; 32]).unwrap().unwrap();
+    let explanation = explain(&conditions(2), &accounts(), &log, &[2; 32]).unwrap().unwrap();
     let id = "02".repeat(32);
     let expected = format!(
         "\
@@ -60,17 +60,17 @@ reward, of a pool of 1,000,000
 #[test]
 fn one_that_never_contributed_has_no_explanation() {
     let log = rounds(&[&[accepted(1, 10, 80)]]);
-    assert_eq!(explain(&terms(2), &accounts(), &log, &[2; 32]), Ok(None));
+    assert_eq!(explain(&conditions(2), &accounts(), &log, &[2; 32]), Ok(None));
     // Nor has one that shares the account of one that did.
     let shared: Accounts = [([1; 32], [9; 32]), ([2; 32], [9; 32])].into_iter().collect();
-    assert_eq!(explain(&terms(2), &shared, &log, &[2; 32]), Ok(None));
+    assert_eq!(explain(&conditions(2), &shared, &log, &[2; 32]), Ok(None));
 }
 
 #[test]
 fn an_account_of_several_workers_is_explained_with_all_of_them() {
     let shared: Accounts = [([1; 32], [9; 32]), ([2; 32], [9; 32])].into_iter().collect();
     let log = rounds(&[&[accepted(1, 10, 95), accepted(2, 30, 95)]]);
-    let explanation = explain(&terms(2), &shared, &log, &[2; 32]).unwrap().unwrap();
+    let explanation = explain(&conditions(2), &shared, &log, &[2; 32]).unwrap().unwrap();
     let workers: Vec<u8> = explanation.workers.iter().map(|work| work.worker[0]).collect();
     assert_eq!((workers, explanation.reward), (vec![2, 1], 1_000_000));
     let text = explanation.to_text();
@@ -81,7 +81,7 @@ fn an_account_of_several_workers_is_explained_with_all_of_them() {
 #[test]
 fn nobody_is_promised_anything_when_all_scores_are_zero() {
     let log = rounds(&[&[rejected(1, 10, 0)]]);
-    let text = explain(&terms(2), &accounts(), &log, &[1; 32]).unwrap().unwrap().to_text();
+    let text = explain(&conditions(2), &accounts(), &log, &[1; 32]).unwrap().unwrap().to_text();
     assert!(text.contains("score         = 0, as the quality is 0"), "{text}");
     assert!(
         text.ends_with("reward        = 0: no score is above 0, and the pool goes back to the sponsor\n"),
@@ -92,7 +92,7 @@ fn nobody_is_promised_anything_when_all_scores_are_zero() {
 #[test]
 fn one_without_a_score_is_told_so_beside_others_that_have_one() {
     let log = rounds(&[&[accepted(1, 10, 95), rejected(2, 10, 0)]]);
-    let text = explain(&terms(2), &accounts(), &log, &[2; 32]).unwrap().unwrap().to_text();
+    let text = explain(&conditions(2), &accounts(), &log, &[2; 32]).unwrap().unwrap().to_text();
     let rest = "  top           = 0, as its score is 0\n  quality bonus = 0, as its score is 0\n  reward        = 0 + 0 + 0 = 0\n";
     assert!(text.ends_with(rest), "{text}");
 }
@@ -127,10 +127,10 @@ proptest! {
         log in logs(), settle_every in 1..6_u64, owners in prop::collection::vec(0..4_u8, 5),
     ) {
         let accounts = (0..).zip(&owners).map(|(worker, owner)| ([worker; 32], [*owner; 32])).collect();
-        let terms = terms(settle_every);
-        let outcome = Outcome::of_rounds(&terms, &accounts, &log).unwrap();
+        let conditions = conditions(settle_every);
+        let outcome = Outcome::of_rounds(&conditions, &accounts, &log).unwrap();
         for worker in 0..5 {
-            let Some(explanation) = explain(&terms, &accounts, &log, &[worker; 32]).unwrap() else { continue };
+            let Some(explanation) = explain(&conditions, &accounts, &log, &[worker; 32]).unwrap() else { continue };
             holds(&explanation)?;
             let mut shares = outcome.split.shares.iter();
             let share = shares.find(|share| share.address == explanation.address).unwrap();

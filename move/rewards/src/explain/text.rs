@@ -110,8 +110,8 @@ fn score(explanation: &Explanation) -> String {
         return "0, as the quality is 0".into();
     }
     let values = [factors.time, factors.quality, factors.data, factors.uptime];
-    let terms = WEIGHTS.iter().zip(values).map(|(weight, value)| format!("{weight} · {value}"));
-    format!("{} = {}", terms.collect::<Vec<_>>().join(" + "), grouped(explanation.score))
+    let products = WEIGHTS.iter().zip(values).map(|(weight, value)| format!("{weight} · {value}"));
+    format!("{} = {}", products.collect::<Vec<_>>().join(" + "), grouped(explanation.score))
 }
 
 fn reward(explanation: &Explanation) -> String {

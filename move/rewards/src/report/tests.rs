@@ -1,15 +1,15 @@
 use super::{Report, ranking};
 use crate::score;
 use crate::session::tests::properties::logs;
-use crate::session::tests::{accepted, accounts, rejected, rounds, terms};
-use crate::session::{Accounts, Contribution, Outcome, Round};
+use crate::session::tests::{accepted, accounts, conditions, rejected, rounds};
+use crate::session::{Accounts, Counted, Outcome, Round};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 fn report(accounts: &Accounts, log: &[Round]) -> Report {
-    let terms = terms(2);
-    let outcome = Outcome::of_rounds(&terms, accounts, log).unwrap();
-    Report::new("7", &terms, &outcome, &BTreeMap::from([([1; 32], "0xabc".to_string())]))
+    let conditions = conditions(2);
+    let outcome = Outcome::of_rounds(&conditions, accounts, log).unwrap();
+    Report::new("7", &conditions, &outcome, &BTreeMap::from([([1; 32], "0xabc".to_string())]))
 }
 
 /// Worker 2 fails after the third of six rounds.
@@ -85,11 +85,11 @@ fn workers_of_one_account_share_a_row() {
 
 #[test]
 fn the_ranking_is_by_reward_then_score_then_address() {
-    let same: &[Contribution] = &[accepted(3, 10, 80), accepted(1, 10, 80), accepted(2, 20, 80)];
+    let same: &[Counted] = &[accepted(3, 10, 80), accepted(1, 10, 80), accepted(2, 20, 80)];
     // Without a pool every reward is 0, and scores decide.
     for pool in [0, 1_000_003] {
-        let terms = crate::session::Terms { pool, ..terms(1) };
-        let outcome = Outcome::of_rounds(&terms, &accounts(), &rounds(&[same])).unwrap();
+        let conditions = crate::session::Conditions { pool, ..conditions(1) };
+        let outcome = Outcome::of_rounds(&conditions, &accounts(), &rounds(&[same])).unwrap();
         let places = ranking(&outcome.split).iter().map(|one| (one.rank, one.address[0])).collect::<Vec<_>>();
         assert_eq!(places, [(1, 2), (2, 1), (3, 3)], "pool {pool}");
     }

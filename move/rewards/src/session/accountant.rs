@@ -1,15 +1,15 @@
 //! The accounting as a state machine: a committed round goes in, a settlement comes out when one is due.
 
-use super::{Accounts, Address, Round, SessionError, Settlement, Tally, Terms, WorkerId};
+use super::{Accounts, Address, Conditions, Round, SessionError, Settlement, Tally, WorkerId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Counts committed rounds and settles every [`Terms::settle_every`] of them.
+/// Counts committed rounds and settles every [`Conditions::settle_every`] of them.
 ///
 /// It is a function of the rounds pushed so far: after a restart, push the log again and the settlements come out as they
 /// did before. Rounds before the session's first contribution belong to no settlement, so that none is empty.
 #[derive(Debug, Clone)]
 pub struct Accountant {
-    terms: Terms,
+    conditions: Conditions,
     accounts: Accounts,
     tallies: BTreeMap<WorkerId, Tally>,
     /// The newest round that was pushed.
@@ -34,8 +34,15 @@ pub(crate) struct Closed {
 
 impl Accountant {
     /// An accountant at the session's start.
-    pub fn new(terms: Terms, accounts: Accounts) -> Accountant {
-        Accountant { terms, accounts, tallies: BTreeMap::new(), last_round: None, settled: 0, open: Open::default() }
+    pub fn new(conditions: Conditions, accounts: Accounts) -> Accountant {
+        Accountant {
+            conditions,
+            accounts,
+            tallies: BTreeMap::new(),
+            last_round: None,
+            settled: 0,
+            open: Open::default(),
+        }
     }
 
     /// Links a worker to an account; false, and nothing is changed, once it has contributed or has another link. That
@@ -85,7 +92,7 @@ impl Accountant {
             self.tallies.entry(contribution.worker).or_insert_with(address).count(contribution);
         }
         self.tallies.values_mut().for_each(|tally| tally.rounds += 1);
-        Ok((self.open.rounds == self.terms.settle_every.get()).then(|| self.close(round.round)))
+        Ok((self.open.rounds == self.conditions.settle_every.get()).then(|| self.close(round.round)))
     }
 
     pub(crate) fn finish_in_full(mut self) -> Option<Closed> {
@@ -112,7 +119,7 @@ impl Accountant {
 
     fn close(&mut self, last_round: u64) -> Closed {
         self.settled += 1;
-        let parameters = self.terms.parameters;
+        let parameters = self.conditions.parameters;
         let settlement = Settlement {
             settlement: self.settled,
             first_round: self.open.first_round,

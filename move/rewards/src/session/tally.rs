@@ -1,6 +1,6 @@
 //! What is counted of one worker.
 
-use super::{Address, Contribution, Entry, WorkerId};
+use super::{Address, Counted, Entry, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// Floating-point operations per parameter and token of a training step, forward and backward: C ≈ 6ND (Kaplan et al.
@@ -53,7 +53,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn count(&mut self, contribution: &Contribution) {
+    pub(super) fn count(&mut self, contribution: &Counted) {
         self.contributions += 1;
         self.contributions_in_all += 1;
         self.score_sum += contribution.score;

@@ -1,4 +1,4 @@
-use super::{Accountant, Accounts, Contribution, Entry, Outcome, Round, SessionError, Terms, participants, settle};
+use super::{Accountant, Accounts, Conditions, Counted, Entry, Outcome, Round, SessionError, participants, settle};
 use super::{own_address, reference_ms};
 use crate::Rules;
 use std::num::NonZeroU64;
@@ -8,27 +8,27 @@ pub(crate) mod properties;
 /// A model whose tokens take a reference millisecond each: 6 · parameters · 1000 = 10¹¹, nearly.
 const PARAMETERS: u64 = 16_666_667;
 
-pub(crate) fn terms(settle_every: u64) -> Terms {
+pub(crate) fn conditions(settle_every: u64) -> Conditions {
     let settle_every = NonZeroU64::new(settle_every).unwrap();
-    Terms { parameters: PARAMETERS, settle_every, pool: 1_000_000, rules: Rules::new(80, 20, 90).unwrap() }
+    Conditions { parameters: PARAMETERS, settle_every, pool: 1_000_000, rules: Rules::new(80, 20, 90).unwrap() }
 }
 
-pub(crate) fn accepted(worker: u8, tokens: u64, score: u64) -> Contribution {
-    Contribution { worker: [worker; 32], bytes: 500, tokens, score, accepted: true, delivered: true }
+pub(crate) fn accepted(worker: u8, tokens: u64, score: u64) -> Counted {
+    Counted { worker: [worker; 32], bytes: 500, tokens, score, accepted: true, delivered: true }
 }
 
-pub(crate) fn rejected(worker: u8, tokens: u64, score: u64) -> Contribution {
-    Contribution { accepted: false, ..accepted(worker, tokens, score) }
+pub(crate) fn rejected(worker: u8, tokens: u64, score: u64) -> Counted {
+    Counted { accepted: false, ..accepted(worker, tokens, score) }
 }
 
 /// Rounds 1, 2, … with these contributions.
-pub(crate) fn rounds(contributions: &[&[Contribution]]) -> Vec<Round> {
+pub(crate) fn rounds(contributions: &[&[Counted]]) -> Vec<Round> {
     let numbered = (1..).zip(contributions);
     numbered.map(|(round, all)| Round { round, contributions: all.to_vec() }).collect()
 }
 
 /// So many rounds alike.
-pub(crate) fn repeated(times: usize, contributions: &[Contribution]) -> Vec<Round> {
+pub(crate) fn repeated(times: usize, contributions: &[Counted]) -> Vec<Round> {
     rounds(&vec![contributions; times])
 }
 
@@ -37,8 +37,8 @@ pub(crate) fn accounts() -> Accounts {
     (0..=255).map(|worker| ([worker; 32], [worker; 32])).collect()
 }
 
-fn outcome(settle_every: u64, contributions: &[&[Contribution]]) -> Outcome {
-    Outcome::of_rounds(&terms(settle_every), &accounts(), &rounds(contributions)).unwrap()
+fn outcome(settle_every: u64, contributions: &[&[Counted]]) -> Outcome {
+    Outcome::of_rounds(&conditions(settle_every), &accounts(), &rounds(contributions)).unwrap()
 }
 
 /// Time, quality, data and uptime of one worker in each settlement that has it.
@@ -54,7 +54,7 @@ fn rewards(outcome: &Outcome) -> Vec<u64> {
 
 #[test]
 fn a_settlement_covers_so_many_committed_rounds_and_the_last_one_what_remains() {
-    let one: &[Contribution] = &[accepted(1, 100, 70)];
+    let one: &[Counted] = &[accepted(1, 100, 70)];
     let outcome = outcome(2, &[one, one, one, one, one]);
     let covers = outcome.settlements.iter().map(|s| (s.settlement, s.first_round, s.last_round));
     assert_eq!(covers.collect::<Vec<_>>(), [(1, 1, 2), (2, 3, 4), (3, 5, 5)]);
@@ -64,7 +64,7 @@ fn a_settlement_covers_so_many_committed_rounds_and_the_last_one_what_remains() 
 #[test]
 fn abandoned_rounds_leave_gaps_that_cost_no_uptime() {
     let log = [3, 7, 20].map(|round| Round { round, contributions: vec![accepted(1, 1, 50)] });
-    let settlements = settle(&terms(2), &accounts(), &log).unwrap();
+    let settlements = settle(&conditions(2), &accounts(), &log).unwrap();
     assert_eq!((settlements[0].first_round, settlements[0].last_round), (3, 7));
     assert_eq!((settlements[1].first_round, settlements[1].last_round), (20, 20));
     assert!(settlements.iter().all(|settlement| settlement.entries[0].uptime_ratio == 100));
@@ -83,18 +83,18 @@ fn a_reference_millisecond_is_a_hundred_million_operations() {
 #[test]
 fn what_rounding_leaves_is_paid_in_a_later_settlement() {
     // A third of a millisecond a token.
-    let terms = Terms { parameters: PARAMETERS / 3 + 1, ..terms(1) };
+    let conditions = Conditions { parameters: PARAMETERS / 3 + 1, ..conditions(1) };
     let log = repeated(6, &[accepted(1, 1, 50)]);
     let times: Vec<u64> =
-        settle(&terms, &accounts(), &log).unwrap().iter().map(|s| s.entries[0].compute_time).collect();
+        settle(&conditions, &accounts(), &log).unwrap().iter().map(|s| s.entries[0].compute_time).collect();
     assert_eq!(times, [0, 0, 1, 0, 0, 1]);
 }
 
 #[test]
 fn the_example_of_the_page_comes_out() {
-    let terms = Terms { parameters: 50_000_000, ..terms(2) };
+    let conditions = Conditions { parameters: 50_000_000, ..conditions(2) };
     let log = rounds(&[&[accepted(1, 1000, 80)], &[rejected(1, 1000, 45)], &[], &[]]);
-    let outcome = Outcome::of_rounds(&terms, &accounts(), &log).unwrap();
+    let outcome = Outcome::of_rounds(&conditions, &accounts(), &log).unwrap();
     assert_eq!(entries(&outcome, 1), [[3000, 62, 1000, 100], [0, 62, 0, 0]]);
     let total = outcome.participants[0];
     assert_eq!((total.compute_time, total.data_transmitted), (3000, 1000));
@@ -110,7 +110,7 @@ fn quality_counts_rejected_contributions_and_time_does_not() {
 
 #[test]
 fn bytes_that_never_arrived_count_for_nothing() {
-    let withheld = Contribution { delivered: false, ..rejected(1, 10, 0) };
+    let withheld = Counted { delivered: false, ..rejected(1, 10, 0) };
     let outcome = outcome(2, &[&[accepted(1, 10, 60)], &[withheld]]);
     assert_eq!(entries(&outcome, 1), [[10, 30, 500, 100]]);
 }
@@ -151,7 +151,7 @@ fn two_workers_with_one_address_are_one_participant() {
     let shared: Accounts = [([1; 32], [9; 32]), ([2; 32], [9; 32]), ([3; 32], [8; 32])].into_iter().collect();
     let (one, two, other) = (accepted(1, 10, 80), accepted(2, 30, 61), accepted(3, 40, 70));
     let log = rounds(&[&[one, two, other], &[one, other]]);
-    let outcome = Outcome::of_rounds(&terms(2), &shared, &log).unwrap();
+    let outcome = Outcome::of_rounds(&conditions(2), &shared, &log).unwrap();
     assert_eq!(outcome.settlements[0].entries.len(), 3);
     let [other, both] = outcome.participants[..] else { panic!("two participants") };
     assert_eq!((other.address, both.address), ([8; 32], [9; 32]));
@@ -172,7 +172,7 @@ fn a_worker_without_a_link_is_paid_to_the_account_of_its_key() {
 
 #[test]
 fn a_link_stays_and_none_is_made_after_the_first_contribution() {
-    let mut accountant = Accountant::new(terms(1), Accounts::default());
+    let mut accountant = Accountant::new(conditions(1), Accounts::default());
     assert!(accountant.link([1; 32], [9; 32]));
     assert!(!accountant.link([1; 32], [8; 32]));
     accountant.push(&rounds(&[&[accepted(1, 1, 50), accepted(2, 1, 50)]])[0]).unwrap();
@@ -183,7 +183,7 @@ fn a_link_stays_and_none_is_made_after_the_first_contribution() {
 
 #[test]
 fn the_bonus_goes_above_ninety() {
-    let log: &[Contribution] = &[accepted(1, 100, 90), accepted(2, 10, 91)];
+    let log: &[Counted] = &[accepted(1, 100, 90), accepted(2, 10, 91)];
     let outcome = outcome(1, &[log, log]);
     let [first, second] = outcome.split.shares[..] else { panic!("two shares") };
     // The higher score takes the top pool, the quality above 90 the other half.
@@ -205,7 +205,7 @@ fn a_session_without_contributions_has_no_settlement() {
 
 #[test]
 fn rounds_before_the_first_contribution_belong_to_no_settlement() {
-    let one: &[Contribution] = &[accepted(1, 10, 50)];
+    let one: &[Counted] = &[accepted(1, 10, 50)];
     let outcome = outcome(2, &[&[], one, one, &[], one]);
     let covers = outcome.settlements.iter().map(|s| (s.settlement, s.first_round, s.last_round));
     assert_eq!(covers.collect::<Vec<_>>(), [(1, 2, 3), (2, 4, 5)]);
@@ -215,9 +215,9 @@ fn rounds_before_the_first_contribution_belong_to_no_settlement() {
 #[test]
 fn what_cannot_be_the_next_round_is_refused_and_not_counted() {
     let fine = rounds(&[&[accepted(1, 10, 50)]]).remove(0);
-    let mut accountant = Accountant::new(terms(5), accounts());
+    let mut accountant = Accountant::new(conditions(5), accounts());
     accountant.push(&fine).unwrap();
-    let after = |contributions: &[Contribution]| Round { round: 2, contributions: contributions.to_vec() };
+    let after = |contributions: &[Counted]| Round { round: 2, contributions: contributions.to_vec() };
     let twice = SessionError::RepeatedWorker { round: 2, worker: [1; 32] };
     let above = SessionError::InvalidScore { round: 2, worker: [2; 32], score: 101 };
     assert_eq!(accountant.push(&fine), Err(SessionError::RoundOutOfOrder { round: 1, last: 1 }));
@@ -252,11 +252,11 @@ fn settlements_are_lines_that_read_back() {
 
 #[test]
 fn no_totals_and_no_sums_overflow() {
-    let most = Contribution { bytes: u64::MAX, ..accepted(1, u64::MAX, 100) };
+    let most = Counted { bytes: u64::MAX, ..accepted(1, u64::MAX, 100) };
     let shared: Accounts = [([1; 32], [9; 32]), ([2; 32], [9; 32])].into_iter().collect();
-    let log = repeated(3, &[most, Contribution { worker: [2; 32], ..most }]);
-    let terms = Terms { parameters: u64::MAX, pool: u64::MAX, ..terms(1) };
-    let outcome = Outcome::of_rounds(&terms, &shared, &log).unwrap();
+    let log = repeated(3, &[most, Counted { worker: [2; 32], ..most }]);
+    let conditions = Conditions { parameters: u64::MAX, pool: u64::MAX, ..conditions(1) };
+    let outcome = Outcome::of_rounds(&conditions, &shared, &log).unwrap();
     assert_eq!(participants(&outcome.settlements)[0].compute_time, u64::MAX);
     assert_eq!(outcome.split.total(), u64::MAX);
 }

@@ -2,7 +2,7 @@ use super::{Difference, Field, Record, verify};
 use crate::Rules;
 use crate::payout::{Amount, Payout};
 use crate::session::tests::properties::logs;
-use crate::session::tests::{accepted, accounts, rejected, repeated, rounds, terms};
+use crate::session::tests::{accepted, accounts, conditions, rejected, repeated, rounds};
 use crate::session::{Entry, Outcome, Round, Settlement, settle};
 use proptest::prelude::*;
 
@@ -14,13 +14,13 @@ fn log() -> Vec<Round> {
 }
 
 fn recorded(log: &[Round]) -> (Vec<Settlement>, Payout) {
-    let outcome = Outcome::of_rounds(&terms(2), &accounts(), log).unwrap();
-    let payout = Payout::new(SESSION, terms(2).pool, terms(2).rules, &outcome.split);
+    let outcome = Outcome::of_rounds(&conditions(2), &accounts(), log).unwrap();
+    let payout = Payout::new(SESSION, conditions(2).pool, conditions(2).rules, &outcome.split);
     (outcome.settlements, payout)
 }
 
 fn check(log: &[Round], settlements: &[Settlement], payout: Option<&Payout>) -> Vec<Difference> {
-    verify(&terms(2), &accounts(), log, Record { session_id: SESSION, settlements, payout }).unwrap()
+    verify(&conditions(2), &accounts(), log, Record { session_number: SESSION, settlements, payout }).unwrap()
 }
 
 /// The differences after the settlements were altered.
@@ -115,10 +115,11 @@ fn a_shifted_amount_is_named_even_if_the_sum_still_is_the_pool() {
 fn a_payout_made_anew_from_other_amounts_is_found_by_root_and_proofs() {
     let (_, honest) = recorded(&log());
     let found = altered_payout(|payout| {
-        let shares = Outcome::of_rounds(&terms(2), &accounts(), &rounds(&[&[accepted(1, 1, 95), accepted(2, 9, 60)]]))
-            .unwrap()
-            .split;
-        *payout = Payout::new(SESSION, 1_000_000, terms(2).rules, &shares);
+        let shares =
+            Outcome::of_rounds(&conditions(2), &accounts(), &rounds(&[&[accepted(1, 1, 95), accepted(2, 9, 60)]]))
+                .unwrap()
+                .split;
+        *payout = Payout::new(SESSION, 1_000_000, conditions(2).rules, &shares);
         payout.amounts.iter_mut().zip(&honest.amounts).for_each(|(one, true_one)| one.amount = true_one.amount);
     });
     assert!(found.iter().any(|one| matches!(one, Difference::Root { .. })), "{found:?}");
@@ -140,11 +141,11 @@ fn a_wrong_root_or_proof_is_named() {
 
 #[test]
 fn a_payout_of_another_session_pool_or_rules_is_named() {
-    let session = altered_payout(|payout| payout.session_id = 8);
+    let session = altered_payout(|payout| payout.session_number = 8);
     assert_eq!(session, [Difference::Session { recorded: 8, recomputed: SESSION }]);
     let other = Rules::new(70, 30, 90).unwrap();
     let rules = altered_payout(|payout| payout.rules = other);
-    assert_eq!(rules, [Difference::Rules { recorded: other, recomputed: terms(2).rules }]);
+    assert_eq!(rules, [Difference::Rules { recorded: other, recomputed: conditions(2).rules }]);
     let pool = altered_payout(|payout| payout.pool = 999_999);
     let not_the_pool = |total, returned, pool| Difference::NotThePool { total, returned, pool };
     let differs = Difference::Pool { recorded: 999_999, recomputed: 1_000_000 };
@@ -202,7 +203,7 @@ fn differences_say_what_and_where() {
 fn the_payout_is_a_file_that_reads_back() {
     let (_, payout) = recorded(&log());
     let json = serde_json::to_value(&payout).unwrap();
-    assert_eq!(json["session_id"], "7");
+    assert_eq!(json["session_number"], "7");
     assert_eq!(json["rules"]["bonus_percentage"], 20);
     assert!(json["root"].as_str().unwrap().starts_with("0x"));
     assert_eq!(json["amounts"][0]["proof"].as_array().unwrap().len(), 1);
@@ -212,7 +213,7 @@ fn the_payout_is_a_file_that_reads_back() {
         *json.pointer_mut(pointer).unwrap() = value;
         serde_json::from_value::<Payout>(json).is_err()
     };
-    assert!(refused("/session_id", "18446744073709551616".into()));
+    assert!(refused("/session_number", "18446744073709551616".into()));
     assert!(refused("/rules/base_percentage", 81.into()));
     assert!(refused("/pool", (-1).into()));
     assert!(refused("/amounts/0/proof/0", "0x00".into()));
@@ -244,8 +245,8 @@ fn any_payout() -> impl Strategy<Value = Payout> {
     let amount = (0..6_u8, any::<u64>(), proof);
     let amounts = prop::collection::vec(amount, 0..8);
     (any::<[u64; 4]>(), 0..=100_u64, amounts, any::<Option<[u8; 32]>>()).prop_map(
-        |([session_id, pool, total, returned], base, amounts, root)| Payout {
-            session_id,
+        |([session_number, pool, total, returned], base, amounts, root)| Payout {
+            session_number,
             pool,
             rules: Rules::new(base, 100 - base, base).unwrap(),
             amounts: amounts
@@ -271,8 +272,8 @@ proptest! {
         prop_assert!(!found.is_empty());
         prop_assert!(found.iter().all(|one| !one.to_string().is_empty()));
         // Ratios above 100 are an error of the split, not a panic.
-        let of_record = Outcome::of_settlements(&terms(2), settlements);
-        prop_assert!(of_record.is_err() || of_record.unwrap().split.total() <= terms(2).pool);
+        let of_record = Outcome::of_settlements(&conditions(2), settlements);
+        prop_assert!(of_record.is_err() || of_record.unwrap().split.total() <= conditions(2).pool);
     }
 
     #[test]
@@ -289,10 +290,10 @@ proptest! {
 
     #[test]
     fn recorded_settlements_pay_what_the_rounds_pay(log in logs()) {
-        let settlements = settle(&terms(2), &accounts(), &log).unwrap();
+        let settlements = settle(&conditions(2), &accounts(), &log).unwrap();
         let lines: Vec<String> = settlements.iter().map(|one| serde_json::to_string(one).unwrap()).collect();
         let read = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-        let of_record = Outcome::of_settlements(&terms(2), read).unwrap();
-        prop_assert_eq!(of_record, Outcome::of_rounds(&terms(2), &accounts(), &log).unwrap());
+        let of_record = Outcome::of_settlements(&conditions(2), read).unwrap();
+        prop_assert_eq!(of_record, Outcome::of_rounds(&conditions(2), &accounts(), &log).unwrap());
     }
 }

@@ -6,7 +6,6 @@
 
 use std::path::Path;
 
-use aggregator::files;
 use anyhow::Context;
 use kernels::Codec;
 use models::huggingface::tensors;
@@ -110,7 +109,7 @@ fn read(path: &Path) -> anyhow::Result<Vector> {
         let layout = tensors::file_layout(path)?;
         return Ok(Vector { round: None, values: tensors::read_file(path, &layout)? });
     }
-    let file = files::read_bounded(path, FILE_BYTES_MAX)?;
+    let file = disk::read_bounded(path, FILE_BYTES_MAX)?;
     let (header, body) = kernels::parse(&file)?;
     if header.codec != Codec::None {
         anyhow::bail!(

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aggregator::files;
 use anyhow::Context;
 use kernels::Codec;
 use kernels::bench::{Arena, Case, Options, Row};
@@ -194,7 +193,7 @@ pub fn compare(before: &Path, after: &Path) -> anyhow::Result<()> {
 type Key = (usize, String, String, usize);
 
 fn rows(path: &Path) -> anyhow::Result<BTreeMap<Key, Line>> {
-    let bytes = files::read_bounded(path, ROWS_BYTES_MAX)?;
+    let bytes = disk::read_bounded(path, ROWS_BYTES_MAX)?;
     let mut rows = BTreeMap::new();
     for (number, line) in bytes.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()) {
         let line: Line = serde_json::from_slice(line)

@@ -2,17 +2,18 @@
 
 use std::net::SocketAddr;
 
-use aggregator::driver::{LedgerConfig, LedgerPlace};
-use aggregator::files::read_json;
-use aggregator::run_directory::RunDirectory;
+use aggregator::driver::LedgerConfig;
 use anyhow::Context;
-use chain::{Account, Ceilings, Client, Home};
-use ledger::Options;
+use disk::read_json;
+use ledger_client::{Account, Ceilings, Client, Home};
+use ledger_embedded::Options;
+use record::RunDirectory;
+use record::pay::LedgerPlace;
 
 use super::node::Node;
 use crate::cli::LedgerArgs;
+use crate::commands::wallet::read_key;
 use crate::exit::{WrongUse, wrong_use};
-use crate::wallet::read_key;
 
 /// The variable that may hold the key that signs and pays.
 const KEY_VARIABLE: &str = "COTRAIN_LEDGER_KEY";

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use aggregator::run_directory::RunDirectory;
-use chain::{Account, Reporter};
+use ledger_client::{Account, Reporter};
+use record::RunDirectory;
 use tokio_util::sync::CancellationToken;
 
 use super::access::Access;
@@ -20,7 +20,7 @@ pub async fn run(arguments: LedgerFlushArgs, stop: CancellationToken) -> anyhow:
     let access = Access::open(&arguments.ledger, Some(&run)).await?;
     let account = match arguments.ledger.account()? {
         Some(account) => account,
-        None => Account::from_secret(&aggregator::files::read_secret(&run.state().join("identity.secret"))?),
+        None => Account::from_secret(&disk::read_secret(&run.state().join("identity.secret"))?),
     };
     let ceilings = arguments.ledger.ceilings();
     let reporter = Reporter::start(access.home.clone(), account, ceilings, &run.ledger(), stop.child_token())?;

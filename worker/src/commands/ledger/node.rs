@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use chain::{Account, Home};
 use contract::Address;
-use ledger::{Ledger, Options};
+use ledger_client::{Account, Home};
+use ledger_embedded::{Ledger, Options};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ impl Node {
         let stop = CancellationToken::new();
         let ledger = Ledger::open(folder, options)
             .with_context(|| format!("the ledger in {} cannot be opened", folder.display()))?;
-        let (address, serving) = ledger::serve(ledger.clone(), listen, stop.clone())?;
+        let (address, serving) = ledger_embedded::serve(ledger.clone(), listen, stop.clone())?;
         Ok(Self { ledger, address, stop, served: tokio::spawn(serving) })
     }
 

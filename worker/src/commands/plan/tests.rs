@@ -19,7 +19,7 @@ fn every_round_is_counted_under_one_codec() {
     let mut job = Job::default();
     job.train.rounds = 10;
     job.codec.warmup_rounds = 3;
-    job.codec.schedule = vec![aggregator::job::CodecStage { codec: "topk256-q2".into(), rounds: 2 }];
+    job.codec.schedule = vec![node::job::CodecStage { codec: "topk256-q2".into(), rounds: 2 }];
     let rounds = |name| plan(&job).codecs.iter().find(|row| row.codec == name).unwrap().rounds;
     assert_eq!((rounds("dense-int8"), rounds("topk256-q2"), rounds("topk64-q2")), (3, 2, 5));
     job.train.rounds = 4;

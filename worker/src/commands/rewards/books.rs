@@ -3,16 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aggregator::files::{read_json, read_json_lines_if_any};
-use aggregator::genesis::Genesis;
-use aggregator::job::Job;
-use aggregator::rounds_log::RoundCommitted;
-use aggregator::run_directory::RunDirectory;
-use aggregator::settlement::{self, session_number};
 use anyhow::Context;
-use chain::Landed;
+use disk::{read_json, read_json_lines_if_any};
+use ledger_client::Landed;
+use node::job::Job;
+use record::pay::{self, session_number};
+use record::{Genesis, RoundRecord, RunDirectory};
 use rewards::payout::Payout;
-use rewards::session::{Accounts, Address, Outcome, Round, Settlement, Terms};
+use rewards::session::{Accounts, Address, Conditions, Outcome, Round, Settlement};
 
 use crate::exit::wrong_use;
 
@@ -20,7 +18,7 @@ use crate::exit::wrong_use;
 pub const PAYOUT_BYTES_MAX: u64 = 256 << 20;
 
 /// The records of one run.
-pub struct Record {
+pub struct Books {
     /// The run.
     pub run: RunDirectory,
     /// Its fixed facts.
@@ -28,11 +26,11 @@ pub struct Record {
     /// Its job.
     pub job: Job,
     /// What rewards depend on besides the rounds.
-    pub terms: Terms,
+    pub conditions: Conditions,
     /// Which account is paid for which worker.
     pub accounts: Accounts,
     /// The committed rounds as the log has them.
-    pub lines: Vec<RoundCommitted>,
+    pub lines: Vec<RoundRecord>,
     /// The same as the accounting takes them.
     pub rounds: Vec<Round>,
     /// What was settled.
@@ -43,7 +41,7 @@ pub struct Record {
     pub landed: Vec<Landed>,
 }
 
-impl Record {
+impl Books {
     /// Reads a run; nothing in it is changed.
     ///
     /// # Errors
@@ -53,18 +51,18 @@ impl Record {
         let missing = || format!("{} holds no run", directory.display());
         let genesis = Genesis::read(&run.genesis()).with_context(missing).map_err(wrong_use)?;
         let job = Job::read(&run.job()).with_context(missing).map_err(wrong_use)?;
-        let terms = settlement::terms(&job, genesis.elements)?;
-        let lines: Vec<RoundCommitted> = read_json_lines_if_any(&run.rounds_log())?;
-        let rounds = lines.iter().map(settlement::round).collect::<Result<_, _>>()?;
-        let accounts = settlement::read_accounts(&run)?;
+        let conditions = job.reward_conditions(genesis.elements)?;
+        let lines: Vec<RoundRecord> = read_json_lines_if_any(&run.rounds_log())?;
+        let rounds = lines.iter().map(pay::counted).collect();
+        let accounts = pay::read_accounts(&run)?;
         let settlements = read_json_lines_if_any(&run.settlements())?;
         let payout = run.payout().is_file().then(|| read_json(&run.payout(), PAYOUT_BYTES_MAX)).transpose()?;
         let landed = read_json_lines_if_any(&run.ledger().join("receipts.jsonl"))?;
-        Ok(Self { run, genesis, job, terms, accounts, lines, rounds, settlements, payout, landed })
+        Ok(Self { run, genesis, job, conditions, accounts, lines, rounds, settlements, payout, landed })
     }
 
     /// The session's number on the ledger.
-    pub fn session_id(&self) -> u64 {
+    pub fn session_number(&self) -> u64 {
         session_number(&self.genesis.session)
     }
 
@@ -73,7 +71,7 @@ impl Record {
     /// # Errors
     /// When they are not the log of a session.
     pub fn outcome(&self) -> anyhow::Result<Outcome> {
-        Ok(Outcome::of_rounds(&self.terms, &self.accounts, &self.rounds)?)
+        Ok(Outcome::of_rounds(&self.conditions, &self.accounts, &self.rounds)?)
     }
 
     /// The transaction by which each account was paid or may claim: that of the whole session.

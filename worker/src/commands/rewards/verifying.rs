@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use aggregator::rounds_log::RoundCommitted;
-use aggregator::{audit, journal};
-use protocol::{Hash, Roster, Round};
+use protocol::{Hash, Roster};
+use record::RoundRecord;
+use record::{chained_log, manifests};
 use rewards::verify;
 use serde::Serialize;
 
-use super::record::Record;
+use super::books::Books;
 use crate::cli::OutputFormat;
 use crate::output;
 
@@ -34,15 +34,15 @@ struct Verified {
 /// # Errors
 /// When something differs, or a file cannot be read at all.
 pub(super) fn run(directory: &Path, format: OutputFormat) -> anyhow::Result<()> {
-    let record = Record::read(directory)?;
+    let record = Books::read(directory)?;
     let mut differences = signed_rounds(&record);
-    differences.extend(audit_log(&record));
+    differences.extend(chained_log(&record));
     let recorded = verify::Record {
-        session_id: record.session_id(),
+        session_number: record.session_number(),
         settlements: &record.settlements,
         payout: record.payout.as_ref(),
     };
-    let found = verify::verify(&record.terms, &record.accounts, &record.rounds, recorded)?;
+    let found = verify::verify(&record.conditions, &record.accounts, &record.rounds, recorded)?;
     differences.extend(found.iter().map(ToString::to_string));
     let verified = Verified {
         ok: differences.is_empty(),
@@ -72,7 +72,7 @@ impl Verified {
 }
 
 /// In what the log of rounds differs from the manifests, which the aggregator and a quorum of voters signed.
-fn signed_rounds(record: &Record) -> Vec<String> {
+fn signed_rounds(record: &Books) -> Vec<String> {
     let mut differences = Vec::new();
     let mut before: Option<(Hash, Roster)> = None;
     for line in &record.lines {
@@ -85,12 +85,8 @@ fn signed_rounds(record: &Record) -> Vec<String> {
 }
 
 /// Checks one round; the hash of its manifest and the roster that votes on the next.
-fn signed_round(
-    record: &Record,
-    line: &RoundCommitted,
-    before: Option<&(Hash, Roster)>,
-) -> anyhow::Result<(Hash, Roster)> {
-    let committed = journal::read_manifest(&record.run, Round(line.round))?;
+fn signed_round(record: &Books, line: &RoundRecord, before: Option<&(Hash, Roster)>) -> anyhow::Result<(Hash, Roster)> {
+    let committed = manifests::read(&record.run, line.round)?;
     let manifest = &committed.manifest.body;
     anyhow::ensure!(manifest.session == record.genesis.session, "the manifest is of another session");
     match before {
@@ -104,18 +100,17 @@ fn signed_round(
             committed.manifest.verify()?;
         }
     }
-    let signed =
-        RoundCommitted { eval_loss: line.eval_loss, timings_ms: line.timings_ms, ..RoundCommitted::of(&committed) };
+    let signed = RoundRecord { eval_loss: line.eval_loss, timings_ms: line.timings_ms, ..RoundRecord::of(&committed) };
     anyhow::ensure!(*line == signed, "rounds.jsonl says otherwise than the signed manifest");
     Ok((manifest.hash(), manifest.next_roster.clone()))
 }
 
-fn audit_log(record: &Record) -> Option<String> {
-    let signed = match audit::verify(&record.run.audit_log(), &record.run.audit_head()) {
+fn chained_log(record: &Books) -> Option<String> {
+    let signed = match chained_log::verify(&record.run.audit_log(), &record.run.audit_head()) {
         Ok(signed) => signed,
         Err(error) => return Some(error.to_string()),
     };
     let signer = signed.signer;
     (signer != record.genesis.aggregator)
-        .then(|| format!("the audit log's head is signed by {signer}, not by the aggregator"))
+        .then(|| format!("the chained log's head is signed by {signer}, not by the aggregator"))
 }

@@ -3,9 +3,15 @@ use contract::{State, abi, function};
 use std::collections::BTreeSet;
 
 fn every() -> Vec<Call> {
-    let (node, hash, session_id) = (Address([3; 32]), [4; 32], 1);
-    let contribution =
-        Contribution { participant: node, compute_time: 1, gradient_quality: 2, data_transmitted: 3, uptime_ratio: 4 };
+    let (node, hash, session_number) = (Address([3; 32]), [4; 32], 1);
+    let entry = Entry {
+        worker: [0; 32],
+        address: node.0,
+        compute_time: 1,
+        gradient_quality: 2,
+        data_transmitted: 3,
+        uptime_ratio: 4,
+    };
     let registration =
         Registration { node_id: "id".into(), public_key: "key".into(), compute_capacity: 1, bandwidth: 2 };
     let anchor = Anchor {
@@ -14,7 +20,7 @@ fn every() -> Vec<Call> {
         manifest_root: hash,
         audit_head: hash,
         loss_micronats: 1,
-        tokens: 2,
+        interval_tokens: 2,
         duration_ms: 3,
     };
     vec![
@@ -28,18 +34,18 @@ fn every() -> Vec<Call> {
         Call::Heartbeat,
         Call::DeactivateNode,
         Call::SetReputation { node, reputation: 50 },
-        Call::CreateSession(SessionTerms { session_id, job_fingerprint: hash, pool: 0 }),
-        Call::SubmitDetailedContribution { session_id, contribution },
-        Call::SubmitContributions { session_id, settlement: 1, entries: vec![contribution; 2] },
-        Call::RecordTerm { session_id, term: Term { term: 1, aggregator: node, certificate_hash: hash } },
-        Call::RecordAnchor { session_id, anchor },
-        Call::DistributeRewards { session_id },
-        Call::ClaimReward { session_id },
-        Call::InvalidateEarning { session_id, participant: node, evidence: vec![1] },
-        Call::PublishRoot { session_id, root: hash, total: 1 },
-        Call::InvalidateRoot { session_id, evidence: vec![1] },
-        Call::Claim { session_id, cumulative: 1, proof: vec![hash; 2] },
-        Call::CloseSession { session_id },
+        Call::CreateSession(SessionConditions { session_number, job_fingerprint: hash, pool: 0 }),
+        Call::SubmitDetailedContribution { session_number, entry },
+        Call::SubmitContributions { session_number, settlement: 1, entries: vec![entry; 2] },
+        Call::RecordTerm { session_number, term: Term { term: 1, aggregator: node, certificate_hash: hash } },
+        Call::RecordAnchor { session_number, anchor },
+        Call::DistributeRewards { session_number },
+        Call::ClaimReward { session_number },
+        Call::InvalidateEarning { session_number, participant: node, evidence: vec![1] },
+        Call::PublishRoot { session_number, root: hash, total: 1 },
+        Call::InvalidateRoot { session_number, evidence: vec![1] },
+        Call::Claim { session_number, cumulative: 1, proof: vec![hash; 2] },
+        Call::CloseSession { session_number },
     ]
 }
 

@@ -78,15 +78,15 @@ impl Client {
     }
 
     /// A participant's totals in a session; zeros without a contribution.
-    pub async fn contribution(&self, session_id: u64, of: Address) -> Result<Totals, ClientError> {
+    pub async fn contribution(&self, session_number: u64, of: Address) -> Result<Totals, ClientError> {
         let [compute_time, quality_sum, data_transmitted, uptime_sum, count] =
-            self.numbers("get_contribution", &[session_id.into(), of.into()]).await?;
+            self.numbers("get_contribution", &[session_number.into(), of.into()]).await?;
         Ok(Totals { compute_time, quality_sum, data_transmitted, uptime_sum, count })
     }
 
     /// A participant's earning in a session that was paid; zeros without one.
-    pub async fn earning(&self, session_id: u64, of: Address) -> Result<Earning, ClientError> {
-        match self.view("get_earning", &[session_id.into(), of.into()]).await?.as_slice() {
+    pub async fn earning(&self, session_number: u64, of: Address) -> Result<Earning, ClientError> {
+        match self.view("get_earning", &[session_number.into(), of.into()]).await?.as_slice() {
             [Value::U64(amount), Value::U64(claimable_at), Value::Bool(claimed)] => {
                 Ok(Earning { amount: *amount, claimable_at: *claimable_at, claimed: *claimed })
             }
@@ -95,9 +95,9 @@ impl Client {
     }
 
     /// A session's roots.
-    pub async fn root(&self, session_id: u64) -> Result<Root, ClientError> {
+    pub async fn root(&self, session_number: u64) -> Result<Root, ClientError> {
         use Value::{Bytes as H, U64 as N};
-        match self.view("get_root", &[session_id.into()]).await?.as_slice() {
+        match self.view("get_root", &[session_number.into()]).await?.as_slice() {
             [H(root), N(total), H(pending), N(pending_total), N(claimable_at)] => Ok(Root {
                 root: root.as_slice().try_into().ok(),
                 total: *total,
@@ -110,15 +110,15 @@ impl Client {
     }
 
     /// What a participant claimed by roots.
-    pub async fn claimed(&self, session_id: u64, of: Address) -> Result<u64, ClientError> {
-        let [claimed] = self.numbers("get_claimed", &[session_id.into(), of.into()]).await?;
+    pub async fn claimed(&self, session_number: u64, of: Address) -> Result<u64, ClientError> {
+        let [claimed] = self.numbers("get_claimed", &[session_number.into(), of.into()]).await?;
         Ok(claimed)
     }
 
     /// A session's last anchor; zeros and no hashes without one.
-    pub async fn last_anchor(&self, session_id: u64) -> Result<LastAnchor, ClientError> {
+    pub async fn last_anchor(&self, session_number: u64) -> Result<LastAnchor, ClientError> {
         use Value::{Bytes as H, U64 as N};
-        match self.view("get_anchor", &[session_id.into()]).await?.as_slice() {
+        match self.view("get_anchor", &[session_number.into()]).await?.as_slice() {
             [N(round), H(checkpoint), H(root), H(head), N(loss), N(tokens), N(duration)] => Ok(LastAnchor {
                 round: *round,
                 checkpoint_hash: checkpoint.clone(),

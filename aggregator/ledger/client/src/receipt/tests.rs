@@ -1,6 +1,6 @@
 use super::*;
 use crate::transport::Transport;
-use crate::{Account, Asset, Call, Ceilings, Client, Contribution, Home, Registration, SessionTerms};
+use crate::{Account, Asset, Call, Ceilings, Client, Entry, Home, Registration, SessionConditions};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -35,27 +35,28 @@ fn reads_the_contracts_aborts_alone() {
 /// A batch that landed on the embedded ledger, and the node's rendering of it.
 async fn landed() -> (Signed, Home, Json) {
     let folder = tempfile::tempdir().unwrap();
-    let ledger = ledger::Ledger::open(folder.path(), ledger::Options::default()).unwrap();
+    let ledger = ledger_embedded::Ledger::open(folder.path(), ledger_embedded::Options::default()).unwrap();
     let (address, server) =
-        ledger::serve(ledger.clone(), "127.0.0.1:0".parse().unwrap(), CancellationToken::new()).unwrap();
+        ledger_embedded::serve(ledger.clone(), "127.0.0.1:0".parse().unwrap(), CancellationToken::new()).unwrap();
     tokio::spawn(server);
     let home = Home { url: format!("http://{address}"), chain_id: 4, module: ledger.module() };
     let client = Client::new(home.clone(), Ceilings::default()).unwrap();
     let admin = Account::from_secret(&ledger.admin().private_key().to_bytes());
     client.mint(admin.address(), 100, Asset::Reward).await.unwrap();
     let node = Registration { node_id: "n".into(), public_key: "k".into(), compute_capacity: 1, bandwidth: 2 };
-    let terms = SessionTerms { session_id: 1, job_fingerprint: [1; 32], pool: 100 };
-    for call in [Call::RegisterNode(node), Call::CreateSession(terms)] {
+    let conditions = SessionConditions { session_number: 1, job_fingerprint: [1; 32], pool: 100 };
+    for call in [Call::RegisterNode(node), Call::CreateSession(conditions)] {
         client.submit(&admin, &call).await.unwrap();
     }
-    let entry = |compute_time| Contribution {
-        participant: admin.address(),
+    let entry = |compute_time| Entry {
+        worker: [0; 32],
+        address: admin.address().0,
         compute_time,
         gradient_quality: 2,
         data_transmitted: 3,
         uptime_ratio: 4,
     };
-    let call = Call::SubmitContributions { session_id: 1, settlement: 1, entries: vec![entry(5), entry(6)] };
+    let call = Call::SubmitContributions { session_number: 1, settlement: 1, entries: vec![entry(5), entry(6)] };
     let signed = client.prepare(&admin, &call).await.unwrap();
     client.send_and_wait(&signed).await.unwrap();
     let path = format!("/transactions/by_hash/{}", signed.hash());

@@ -19,7 +19,7 @@ pub(crate) fn advice(error: &ClientError, durable: &Durable) -> (Option<String>,
             Abort::NotReporter => (Some(format!("the contract's admin must allow {account} by set_reporter")), true),
             Abort::Paused => (Some("the contract's admin must end the pause".into()), true),
             Abort::InsufficientBalance => {
-                let pool = durable.session.as_ref().map_or(0, |terms| terms.pool);
+                let pool = durable.session.as_ref().map_or(0, |conditions| conditions.pool);
                 (Some(format!("{account} must hold the pool of {pool}")), true)
             }
             abort if is_guard(*abort) => (None, false),

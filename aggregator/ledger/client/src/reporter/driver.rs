@@ -111,16 +111,16 @@ impl Driver {
 
     /// What the ledger holds that the report on its way is judged by.
     async fn look(&self) -> Result<Seen, ClientError> {
-        let (session_id, job) = {
+        let (session_number, job) = {
             let shared = self.inner.lock();
             let durable = shared.queue.durable();
-            (durable.session.as_ref().map_or(0, |terms| terms.session_id), durable.job.clone())
+            (durable.session.as_ref().map_or(0, |conditions| conditions.session_number), durable.job.clone())
         };
-        let mut seen = Seen { session: self.client.session(session_id).await?, ..Seen::default() };
+        let mut seen = Seen { session: self.client.session(session_number).await?, ..Seen::default() };
         if seen.session.is_some() {
             match job {
-                Some(Job::Anchor(_)) => seen.anchor = Some(self.client.last_anchor(session_id).await?),
-                Some(Job::Pay(Payout::Root)) => seen.root = Some(self.client.root(session_id).await?),
+                Some(Job::Anchor(_)) => seen.anchor = Some(self.client.last_anchor(session_number).await?),
+                Some(Job::Pay(Payout::Root)) => seen.root = Some(self.client.root(session_number).await?),
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@ use super::Landed;
 use super::record::{Begin, FORMAT, Payout, Record, Report};
 use crate::home::Target;
 use crate::transaction::Signed;
-use crate::{Anchor, Call, Contribution, SessionTerms, Term};
+use crate::{Anchor, Call, Entry, SessionConditions, Term};
 use contract::Address;
 use contract::limits::{BATCH_MAX, PARTICIPANTS_MAX};
 use rewards::merkle::Tree;
@@ -29,9 +29,9 @@ pub(crate) enum Item {
 
 /// An entry that is in no batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct Waiting {
     settlement: u64,
-    contribution: Contribution,
+    entry: Entry,
 }
 
 /// A transaction of which another had to be signed.
@@ -46,7 +46,7 @@ pub(crate) struct Attempt {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Job {
     Open,
-    Batch { settlement: u64, entries: Vec<(u64, Entry)> },
+    Batch { settlement: u64, entries: Vec<(u64, Waiting)> },
     Anchor(Anchor),
     Term(Term),
     Pay(Payout),
@@ -57,7 +57,7 @@ pub(crate) enum Job {
 pub(crate) struct Durable {
     pub(crate) target: Target,
     pub(crate) account: Address,
-    pub(crate) session: Option<SessionTerms>,
+    pub(crate) session: Option<SessionConditions>,
     pub(crate) items: VecDeque<Item>,
     pub(crate) job: Option<Job>,
     /// The transaction of the job that may have been sent and may still land.
@@ -67,7 +67,7 @@ pub(crate) struct Durable {
     pub(crate) landed: Vec<Landed>,
     pub(crate) paid: bool,
     /// Entries in no batch, by participant and then in the order in which they were settled.
-    waiting: BTreeMap<Address, BTreeMap<u64, Entry>>,
+    waiting: BTreeMap<Address, BTreeMap<u64, Waiting>>,
     waiting_count: usize,
     next_entry: u64,
     /// The last settlement whose entries may go.
@@ -134,12 +134,12 @@ impl Durable {
 
     fn report(&mut self, report: Report) {
         let item = match report {
-            Report::Open(terms) => {
-                self.session = Some(terms);
+            Report::Open(conditions) => {
+                self.session = Some(conditions);
                 Item::Open
             }
             Report::Settle { settlement, entries } => {
-                entries.into_iter().for_each(|contribution| self.wait_entry(settlement, contribution));
+                entries.into_iter().for_each(|entry| self.wait_entry(settlement, entry));
                 self.last_settlement = settlement;
                 Item::Settle(settlement)
             }
@@ -159,12 +159,13 @@ impl Durable {
         self.items.push_back(item);
     }
 
-    fn wait_entry(&mut self, settlement: u64, contribution: Contribution) {
-        let (time, data) = self.sums.entry(contribution.participant).or_default();
-        *time = time.saturating_add(contribution.compute_time);
-        *data = data.saturating_add(contribution.data_transmitted);
-        let of = self.waiting.entry(contribution.participant).or_default();
-        of.insert(self.next_entry, Entry { settlement, contribution });
+    fn wait_entry(&mut self, settlement: u64, entry: Entry) {
+        let participant = Address(entry.address);
+        let (time, data) = self.sums.entry(participant).or_default();
+        *time = time.saturating_add(entry.compute_time);
+        *data = data.saturating_add(entry.data_transmitted);
+        let of = self.waiting.entry(participant).or_default();
+        of.insert(self.next_entry, Waiting { settlement, entry });
         self.next_entry += 1;
         self.waiting_count += 1;
     }
@@ -225,7 +226,7 @@ impl Durable {
         self.batches -= 1;
         self.waiting_count += entries.len();
         for (id, entry) in entries {
-            self.waiting.entry(entry.contribution.participant).or_default().insert(id, entry);
+            self.waiting.entry(Address(entry.entry.address)).or_default().insert(id, entry);
         }
         Ok(())
     }
@@ -258,7 +259,7 @@ impl Durable {
 
     /// Participants whose entries may go once they are registered, up to a settlement.
     pub(crate) fn participants_up_to(&self, settlement: u64) -> impl Iterator<Item = Address> {
-        let may_go = move |of: &BTreeMap<u64, Entry>| of.values().next().is_some_and(|e| e.settlement <= settlement);
+        let may_go = move |of: &BTreeMap<u64, Waiting>| of.values().next().is_some_and(|e| e.settlement <= settlement);
         self.waiting.iter().filter(move |(_, of)| may_go(of)).map(|(participant, _)| *participant)
     }
 
@@ -279,7 +280,7 @@ impl Durable {
 
     /// Entries that could have gone but for their participants.
     pub(crate) fn held(&self) -> usize {
-        let of = |of: &BTreeMap<u64, Entry>| of.values().take_while(|entry| entry.settlement <= self.visited).count();
+        let of = |of: &BTreeMap<u64, Waiting>| of.values().take_while(|entry| entry.settlement <= self.visited).count();
         self.waiting.values().map(of).sum()
     }
 
@@ -295,19 +296,19 @@ impl Durable {
     /// The call of the report on its way.
     pub(crate) fn call(&self) -> Option<Call> {
         let session = self.session.as_ref()?;
-        let session_id = session.session_id;
+        let session_number = session.session_number;
         Some(match self.job.as_ref()? {
             Job::Open => Call::CreateSession(session.clone()),
             Job::Batch { settlement, entries } => {
-                let entries = entries.iter().map(|(_, entry)| entry.contribution).collect();
-                Call::SubmitContributions { session_id, settlement: *settlement, entries }
+                let entries = entries.iter().map(|(_, entry)| entry.entry).collect();
+                Call::SubmitContributions { session_number, settlement: *settlement, entries }
             }
-            Job::Anchor(anchor) => Call::RecordAnchor { session_id, anchor: anchor.clone() },
-            Job::Term(term) => Call::RecordTerm { session_id, term: term.clone() },
-            Job::Pay(Payout::Distribute) => Call::DistributeRewards { session_id },
+            Job::Anchor(anchor) => Call::RecordAnchor { session_number, anchor: anchor.clone() },
+            Job::Term(term) => Call::RecordTerm { session_number, term: term.clone() },
+            Job::Pay(Payout::Distribute) => Call::DistributeRewards { session_number },
             Job::Pay(Payout::Root) => {
                 let (root, total) = self.root()?;
-                Call::PublishRoot { session_id, root, total }
+                Call::PublishRoot { session_number, root, total }
             }
         })
     }
@@ -315,7 +316,7 @@ impl Durable {
     /// The root over the amounts, and their total.
     pub(crate) fn root(&self) -> Option<([u8; 32], u64)> {
         let amounts = self.amounts.as_ref()?.iter().map(|(account, amount)| (account.0, *amount)).collect();
-        let tree = Tree::new(self.session.as_ref()?.session_id, amounts)?;
+        let tree = Tree::new(self.session.as_ref()?.session_number, amounts)?;
         Some((tree.root(), tree.total()?))
     }
 }
@@ -335,7 +336,7 @@ impl Job {
     /// Whose contributions the report has.
     pub(crate) fn participants(&self) -> BTreeSet<Address> {
         match self {
-            Job::Batch { entries, .. } => entries.iter().map(|(_, entry)| entry.contribution.participant).collect(),
+            Job::Batch { entries, .. } => entries.iter().map(|(_, entry)| Address(entry.entry.address)).collect(),
             _ => BTreeSet::new(),
         }
     }

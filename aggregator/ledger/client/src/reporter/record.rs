@@ -1,7 +1,7 @@
 //! What the queue's log holds: the reports as they were taken, and every step of a report on its way to the ledger.
 
 use super::Landed;
-use crate::{Anchor, Contribution, SessionTerms, Term};
+use crate::{Anchor, Entry, SessionConditions, Term};
 use contract::Address;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -35,8 +35,8 @@ pub(crate) enum Record {
 /// A report as the run made it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Report {
-    Open(SessionTerms),
-    Settle { settlement: u64, entries: Vec<Contribution> },
+    Open(SessionConditions),
+    Settle { settlement: u64, entries: Vec<Entry> },
     Anchor(Anchor),
     Term(Term),
     Finish { amounts: BTreeMap<Address, u64> },

@@ -30,8 +30,8 @@ pub(crate) enum Verdict {
 /// Judges the report on its way. An effect that fits is taken to be ours only where a transaction of ours may have made it
 /// (`doubtful`): one that is said to have landed, or that was absent after its expiry by the word of a node that was wrong.
 pub(crate) fn verdict(durable: &Durable, seen: &Seen, doubtful: bool) -> Verdict {
-    let (Some(job), Some(terms)) = (&durable.job, &durable.session) else { return Verdict::NotYet };
-    let id = terms.session_id;
+    let (Some(job), Some(conditions)) = (&durable.job, &durable.session) else { return Verdict::NotYet };
+    let id = conditions.session_number;
     let Some(session) = &seen.session else {
         return match job {
             Job::Open => Verdict::NotYet,
@@ -41,7 +41,7 @@ pub(crate) fn verdict(durable: &Durable, seen: &Seen, doubtful: bool) -> Verdict
     match job {
         Job::Open => {
             let untouched = session.settlement == 0 && session.term == 0 && session.participants == 0;
-            let ours = session.sponsor == durable.account && session.pool == terms.pool;
+            let ours = session.sponsor == durable.account && session.pool == conditions.pool;
             if ours && (doubtful || untouched && !session.closed) {
                 return Verdict::Landed;
             }

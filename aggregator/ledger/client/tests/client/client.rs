@@ -2,8 +2,8 @@
 
 use crate::common::anchor;
 use crate::support::{FUNDS, POOL, SESSION, Served, contribution, registration, session};
-use chain::{Account, Call, Ceilings, Client, ClientError, Found, Home, Term};
 use contract::{Abort, Address};
+use ledger_client::{Account, Call, Ceilings, Client, ClientError, Found, Home, Term};
 
 #[tokio::test]
 async fn a_session_is_run_and_paid() {
@@ -18,14 +18,14 @@ async fn a_session_is_run_and_paid() {
     let created = submit(&reporter, Call::CreateSession(session())).await;
     assert_eq!(created.events[0].name, "SessionCreated");
     let entries = vec![contribution(&worker, 100)];
-    submit(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
+    submit(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
     let term = Term { term: 1, aggregator: reporter.address(), certificate_hash: [1; 32] };
-    submit(&reporter, Call::RecordTerm { session_id: SESSION, term }).await;
-    submit(&reporter, Call::RecordAnchor { session_id: SESSION, anchor: anchor(3) }).await;
-    submit(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
+    submit(&reporter, Call::RecordTerm { session_number: SESSION, term }).await;
+    submit(&reporter, Call::RecordAnchor { session_number: SESSION, anchor: anchor(3) }).await;
+    submit(&reporter, Call::DistributeRewards { session_number: SESSION }).await;
     assert_eq!(client.earning(SESSION, worker.address()).await.unwrap().amount, POOL);
     assert_eq!(client.vault_balance().await.unwrap(), POOL);
-    submit(&worker, Call::ClaimReward { session_id: SESSION }).await;
+    submit(&worker, Call::ClaimReward { session_number: SESSION }).await;
     assert_eq!(client.reward_balance(worker.address()).await.unwrap(), FUNDS + POOL);
 
     let seen = client.session(SESSION).await.unwrap().unwrap();

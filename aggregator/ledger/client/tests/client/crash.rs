@@ -1,7 +1,7 @@
 //! A reporter that is killed at any instant has reported everything once in the end.
 
 use crate::support::{Running, SESSION, Served, account, contribution, lines, session};
-use chain::Home;
+use ledger_client::Home;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

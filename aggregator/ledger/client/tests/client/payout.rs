@@ -1,8 +1,8 @@
 //! How a session is paid.
 
 use crate::support::{POOL, Running, SESSION, Served, contribution, session};
-use chain::{Account, Call, ClientError, sign_claim};
 use contract::{Abort, Address};
+use ledger_client::{Account, Call, ClientError, sign_claim};
 use rewards::merkle::Tree;
 use std::collections::BTreeMap;
 
@@ -55,12 +55,12 @@ async fn a_root_pays_those_who_never_registered() {
     let (cumulative, proof) = tree.proof(&never.address().0).unwrap();
     let now_s = served.ledger.now_us() / 1_000_000;
     let claim = (SESSION, cumulative, proof.clone());
-    let offer = sign_claim(&running.reporter.terms(), &never, now_s, 1, claim).unwrap();
+    let offer = sign_claim(&running.reporter.conditions(), &never, now_s, 1, claim).unwrap();
     running.reporter.offer(&offer).unwrap();
     running.until(|status| status.sponsored == 1).await;
     assert_eq!(client.reward_balance(never.address()).await.unwrap(), 2_999);
     served.fund(&never).await;
-    let again = client.submit(&never, &Call::Claim { session_id: SESSION, cumulative, proof }).await.unwrap_err();
+    let again = client.submit(&never, &Call::Claim { session_number: SESSION, cumulative, proof }).await.unwrap_err();
     assert!(matches!(again, ClientError::Aborts { abort: Abort::NothingToClaim, .. }), "{again}");
     assert_eq!(client.claimed(SESSION, never.address()).await.unwrap(), 2_999);
 }

@@ -2,7 +2,7 @@
 
 use crate::common::anchor;
 use crate::support::{POOL, Running, SESSION, Served, contribution, lines, registration, session};
-use chain::{Account, Call, ReportError, StartError, Term, Untaken, sign_heartbeat, sign_registration};
+use ledger_client::{Account, Call, ReportError, StartError, Term, Untaken, sign_heartbeat, sign_registration};
 use std::time::Instant;
 
 #[tokio::test]
@@ -92,10 +92,10 @@ async fn who_is_not_registered_is_held_back_and_lands_later() {
 
     // It has no coins: the reporter pays for its registration, and then for a heartbeat only once it is due.
     let now_s = served.ledger.now_us() / 1_000_000;
-    let terms = running.reporter.terms();
-    let offer = sign_registration(&terms, &late, now_s, 1, registration("late")).unwrap();
+    let conditions = running.reporter.conditions();
+    let offer = sign_registration(&conditions, &late, now_s, 1, registration("late")).unwrap();
     assert_eq!(running.reporter.offer(&offer).unwrap(), late.address());
-    let beat = sign_heartbeat(&terms, &late, now_s, 2).unwrap();
+    let beat = sign_heartbeat(&conditions, &late, now_s, 2).unwrap();
     running.reporter.offer(&beat).unwrap();
     running.drained().await;
     assert_eq!(client.contribution(SESSION, late.address()).await.unwrap().compute_time, 60);
@@ -136,7 +136,7 @@ async fn a_newer_anchor_on_the_ledger_ends_the_wait_of_an_older() {
     let running = Running::start(served.home(), &account, folder.path());
     running.reporter.open_session(session()).unwrap();
     running.drained().await;
-    let newer = Call::RecordAnchor { session_id: SESSION, anchor: anchor(9) };
+    let newer = Call::RecordAnchor { session_number: SESSION, anchor: anchor(9) };
     served.client().submit(&account, &newer).await.unwrap();
     running.reporter.anchor(anchor(5)).unwrap();
     running.reporter.anchor(anchor(10)).unwrap();
@@ -155,18 +155,18 @@ async fn a_folder_is_of_one_reporter_session_and_account() {
     let running = Running::start(served.home(), &account, folder.path());
     let start = |account: &Account| {
         let shutdown = tokio_util::sync::CancellationToken::new();
-        let ceilings = chain::Ceilings::default();
-        chain::Reporter::start(served.home(), account.clone(), ceilings, folder.path(), shutdown).err().unwrap()
+        let ceilings = ledger_client::Ceilings::default();
+        ledger_client::Reporter::start(served.home(), account.clone(), ceilings, folder.path(), shutdown).err().unwrap()
     };
     let refused = start(&account);
-    assert!(matches!(refused, StartError::Store(chain::StoreError::InUse(_))), "{refused}");
+    assert!(matches!(refused, StartError::Store(disk::FileError::InUse(_))), "{refused}");
     running.reporter.open_session(session()).unwrap();
-    let other = chain::SessionTerms { pool: POOL + 1, ..session() };
+    let other = ledger_client::SessionConditions { pool: POOL + 1, ..session() };
     let refused = running.reporter.open_session(other).unwrap_err();
     assert!(matches!(refused, ReportError::Untaken(Untaken::OtherSession(SESSION))), "{refused}");
     running.stop().await;
     let refused = start(&Account::generate());
-    assert!(matches!(refused, StartError::Store(chain::StoreError::Damaged { at: 0, .. })), "{refused}");
+    assert!(matches!(refused, StartError::Store(disk::FileError::DamagedRecord { at: 0, .. })), "{refused}");
 }
 
 #[tokio::test]
@@ -174,7 +174,7 @@ async fn a_ledger_that_never_answers_delays_nobody() {
     let served = Served::start();
     // Connections are taken by the system and never by a program.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let home = chain::Home { url: format!("http://{}", silent.local_addr().unwrap()), ..served.home() };
+    let home = ledger_client::Home { url: format!("http://{}", silent.local_addr().unwrap()), ..served.home() };
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(home, &Account::generate(), folder.path());
     let begun = Instant::now();

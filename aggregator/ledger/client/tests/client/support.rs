@@ -1,8 +1,8 @@
 //! A served ledger that can go away and come back, and accounts on it.
 
 pub(crate) use crate::common::{SESSION, registration};
-use chain::{Account, Asset, Call, Ceilings, Client, Contribution, Home, Pace, Reporter, SessionTerms, Status};
-use ledger::{Ledger, Options};
+use ledger_client::{Account, Asset, Call, Ceilings, Client, Entry, Home, Pace, Reporter, SessionConditions, Status};
+use ledger_embedded::{Ledger, Options};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Served {
     /// Serves, at the address that it had before.
     pub(crate) fn up(&mut self) {
         let shutdown = CancellationToken::new();
-        let (address, server) = ledger::serve(self.ledger.clone(), self.address, shutdown.clone()).unwrap();
+        let (address, server) = ledger_embedded::serve(self.ledger.clone(), self.address, shutdown.clone()).unwrap();
         self.address = address;
         self.server = Some((shutdown, tokio::spawn(server)));
     }
@@ -94,13 +94,14 @@ impl Served {
     }
 }
 
-pub(crate) fn session() -> SessionTerms {
+pub(crate) fn session() -> SessionConditions {
     crate::common::session(POOL)
 }
 
-pub(crate) fn contribution(of: &Account, compute_time: u64) -> Contribution {
-    Contribution {
-        participant: of.address(),
+pub(crate) fn contribution(of: &Account, compute_time: u64) -> Entry {
+    Entry {
+        worker: [0; 32],
+        address: of.address().0,
         compute_time,
         gradient_quality: 95,
         data_transmitted: 10 * compute_time,

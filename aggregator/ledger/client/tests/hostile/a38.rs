@@ -7,12 +7,12 @@ use aptos_sdk::transaction::{
     TransactionExtraConfig, TransactionPayload, TransactionPayloadInner,
 };
 use aptos_sdk::types::{AccountAddress, ChainId};
-use chain::{Call, Ceilings, Contribution, Offer, OfferError, OfferTerms, Registration, sign_heartbeat};
 use contract::{Abort, Address, Value};
+use ledger_client::{Call, Ceilings, Entry, Offer, OfferConditions, OfferError, Registration, sign_heartbeat};
 
 /// What a worker that lies about itself would report.
-fn inflated(of: &Person) -> Contribution {
-    Contribution { compute_time: 1_000_000, data_transmitted: 1_000_000, gradient_quality: 100, ..contribution(of, 1) }
+fn inflated(of: &Person) -> Entry {
+    Entry { compute_time: 1_000_000, data_transmitted: 1_000_000, gradient_quality: 100, ..contribution(of, 1) }
 }
 
 #[tokio::test]
@@ -22,16 +22,16 @@ async fn a38_a_participant_cannot_report_itself() {
     world.does(&reporter, Call::CreateSession(session())).await;
     let (liar, honest) = (world.worker().await, world.worker().await);
     let entries = vec![contribution(&liar, 1), contribution(&honest, 3)];
-    world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
+    world.does(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
     let of_itself = inflated(&liar);
     let tree = rewards::merkle::Tree::new(SESSION, [(liar.address().0, POOL)].into()).unwrap();
     let reports = [
-        Call::SubmitDetailedContribution { session_id: SESSION, contribution: of_itself },
-        Call::SubmitContributions { session_id: SESSION, settlement: 2, entries: vec![of_itself] },
+        Call::SubmitDetailedContribution { session_number: SESSION, entry: of_itself },
+        Call::SubmitContributions { session_number: SESSION, settlement: 2, entries: vec![of_itself] },
         Call::SetReputation { node: liar.address(), reputation: 100 },
-        Call::PublishRoot { session_id: SESSION, root: tree.root(), total: POOL },
-        Call::DistributeRewards { session_id: SESSION },
-        Call::CreateSession(chain::SessionTerms { session_id: SESSION + 1, ..session() }),
+        Call::PublishRoot { session_number: SESSION, root: tree.root(), total: POOL },
+        Call::DistributeRewards { session_number: SESSION },
+        Call::CreateSession(ledger_client::SessionConditions { session_number: SESSION + 1, ..session() }),
     ];
     for report in reports {
         world.is_refused(&liar, report, Abort::NotReporter).await;
@@ -40,8 +40,8 @@ async fn a38_a_participant_cannot_report_itself() {
         Call::SetReporter { reporter: liar.address(), allowed: true },
         Call::SetClaimDelay { claim_delay_s: 0 },
         Call::ConfigureRewards { base_percentage: 0, bonus_percentage: 100, quality_threshold: 0 },
-        Call::InvalidateEarning { session_id: SESSION, participant: honest.address(), evidence: b"x".to_vec() },
-        Call::CloseSession { session_id: SESSION },
+        Call::InvalidateEarning { session_number: SESSION, participant: honest.address(), evidence: b"x".to_vec() },
+        Call::CloseSession { session_number: SESSION },
     ];
     for right in rights {
         world.is_refused(&liar, right, Abort::NotAdmin).await;
@@ -51,7 +51,7 @@ async fn a38_a_participant_cannot_report_itself() {
 
 /// Distributes, and compares the earnings with what the reporter's own numbers come to.
 async fn is_paid_as_reported(world: &World, reporter: &Person, reported: &[(&Person, u64)]) {
-    world.does(reporter, Call::DistributeRewards { session_id: SESSION }).await;
+    world.does(reporter, Call::DistributeRewards { session_number: SESSION }).await;
     let participant = |(of, time): &(&Person, u64)| rewards::Participant {
         address: of.address().0,
         compute_time: *time,
@@ -72,7 +72,7 @@ async fn is_paid_as_reported(world: &World, reporter: &Person, reported: &[(&Per
     assert_eq!(total, POOL);
     world.pass_s(DELAY_S);
     for (of, _) in reported {
-        world.does(of, Call::ClaimReward { session_id: SESSION }).await;
+        world.does(of, Call::ClaimReward { session_number: SESSION }).await;
     }
     assert_eq!(world.vault(), 0);
     world.check_books().await;
@@ -87,7 +87,7 @@ async fn a38_a_claimed_capacity_earns_nothing() {
     let claims = Registration { compute_capacity: u64::MAX, bandwidth: u64::MAX, ..registration("boaster") };
     world.does(&boaster, Call::RegisterNode(claims)).await;
     let entries = vec![contribution(&boaster, 2), contribution(&honest, 2)];
-    world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
+    world.does(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
     is_paid_as_reported(&world, &reporter, &[(&boaster, 2), (&honest, 2)]).await;
 }
 
@@ -97,17 +97,17 @@ async fn a38_a_report_of_a_stranger_is_refused_whole() {
     let reporter = world.reporter().await;
     world.does(&reporter, Call::CreateSession(session())).await;
     let (worker, stranger) = (world.worker().await, world.funded().await);
-    let batch = |entries| Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let batch = |entries| Call::SubmitContributions { session_number: SESSION, settlement: 1, entries };
     let entries = vec![contribution(&worker, 1), contribution(&stranger, 1)];
     world.is_refused(&reporter, batch(entries), Abort::NotRegistered).await;
     for (quality, uptime) in [(101, 100), (100, 101), (u64::MAX, 0)] {
-        let above = Contribution { gradient_quality: quality, uptime_ratio: uptime, ..contribution(&worker, 1) };
+        let above = Entry { gradient_quality: quality, uptime_ratio: uptime, ..contribution(&worker, 1) };
         world.is_refused(&reporter, batch(vec![contribution(&worker, 1), above]), Abort::InvalidRatio).await;
     }
     world.does(&reporter, batch(vec![contribution(&worker, 1)])).await;
     world.is_refused(&reporter, batch(vec![contribution(&worker, 1)]), Abort::SettlementOutOfOrder).await;
     let skips =
-        Call::SubmitContributions { session_id: SESSION, settlement: 3, entries: vec![contribution(&worker, 1)] };
+        Call::SubmitContributions { session_number: SESSION, settlement: 3, entries: vec![contribution(&worker, 1)] };
     world.is_refused(&reporter, skips, Abort::SettlementOutOfOrder).await;
     assert_eq!(world.client().contribution(SESSION, worker.address()).await.unwrap().count, 1);
 }
@@ -166,12 +166,12 @@ fn entry(world: &World, call: &Call) -> EntryFunction {
     EntryFunction::from_function_id(&name, Vec::new(), args).unwrap()
 }
 
-fn terms(world: &World, sponsor: &Person) -> OfferTerms {
-    OfferTerms { chain_id: 4, module: world.ledger().module(), sponsor: sponsor.address() }
+fn conditions(world: &World, sponsor: &Person) -> OfferConditions {
+    OfferConditions { chain_id: 4, module: world.ledger().module(), sponsor: sponsor.address() }
 }
 
 fn decoded(world: &World, sponsor: &Person, bytes: &[u8]) -> Result<Offer, OfferError> {
-    Offer::decode(bytes, &terms(world, sponsor), &Ceilings::default(), world.now_s())
+    Offer::decode(bytes, &conditions(world, sponsor), &Ceilings::default(), world.now_s())
 }
 
 #[tokio::test]
@@ -181,13 +181,13 @@ async fn a38_an_offer_reports_nothing_and_changes_no_rights() {
     let (sponsor, liar) = (world.reporter().await, world.worker().await);
     world.does(&sponsor, Call::CreateSession(session())).await;
     let calls = [
-        Call::SubmitDetailedContribution { session_id: SESSION, contribution: inflated(&liar) },
-        Call::SubmitContributions { session_id: SESSION, settlement: 1, entries: vec![inflated(&liar)] },
-        Call::DistributeRewards { session_id: SESSION },
-        Call::PublishRoot { session_id: SESSION, root: [1; 32], total: POOL },
+        Call::SubmitDetailedContribution { session_number: SESSION, entry: inflated(&liar) },
+        Call::SubmitContributions { session_number: SESSION, settlement: 1, entries: vec![inflated(&liar)] },
+        Call::DistributeRewards { session_number: SESSION },
+        Call::PublishRoot { session_number: SESSION, root: [1; 32], total: POOL },
         Call::SetReporter { reporter: liar.address(), allowed: true },
         Call::SetReputation { node: liar.address(), reputation: 100 },
-        Call::CreateSession(chain::SessionTerms { session_id: 9, ..session() }),
+        Call::CreateSession(ledger_client::SessionConditions { session_number: 9, ..session() }),
         Call::DeactivateNode,
         Call::AcceptAdmin,
     ];
@@ -244,19 +244,19 @@ async fn a38_arguments_out_of_bounds_are_not_paid_for() {
     let mut world = World::start().await;
     let (sponsor, worker) = (world.funded().await, world.poor());
     let long = |node_id: String| Call::RegisterNode(Registration { node_id, ..registration("n") });
-    let claim = |hashes| Call::Claim { session_id: SESSION, cumulative: 1, proof: vec![[0; 32]; hashes] };
+    let claim = |hashes| Call::Claim { session_number: SESSION, cumulative: 1, proof: vec![[0; 32]; hashes] };
     for call in [long(String::new()), long("n".repeat(129)), claim(33)] {
         let forged = Forgery { entry: entry(&world, &call), max_gas: 20_000, ..Forgery::of(&world, &worker, &sponsor) };
         let refused = decoded(&world, &sponsor, &forged.signed_by(&worker)).unwrap_err();
         assert_eq!(refused, OfferError::Arguments, "{call:?}");
     }
-    let mut entry = entry(&world, &Call::ClaimReward { session_id: SESSION });
+    let mut entry = entry(&world, &Call::ClaimReward { session_number: SESSION });
     entry.args.push(vec![1]);
     let forged = Forgery { entry, ..Forgery::of(&world, &worker, &sponsor) };
     let refused = decoded(&world, &sponsor, &forged.signed_by(&worker)).unwrap_err();
     assert!(matches!(refused, OfferError::Transaction(_)), "{refused}");
     // Well-formed, but it would fail: the sponsor asks first and does not pay.
-    let bytes = sign_heartbeat(&terms(&world, &sponsor), &worker, world.now_s(), 1).unwrap();
+    let bytes = sign_heartbeat(&conditions(&world, &sponsor), &worker, world.now_s(), 1).unwrap();
     let offer = decoded(&world, &sponsor, &bytes).unwrap();
     assert!(world.client().sponsor(&sponsor, &offer).await.is_err(), "its node is not registered");
     assert_eq!(world.client().balance(sponsor.address()).await.unwrap(), FUNDS);

@@ -1,12 +1,12 @@
 //! A39: whoever claims twice, with another's proof or in another's name is paid once and what is due, and nobody else's.
 
 use crate::world::{DELAY_S, EXPIRED_S, POOL, Person, SESSION, World, contribution, registration, session};
-use chain::{Call, ClientError, SessionTerms};
 use contract::{Abort, Address};
+use ledger_client::{Call, ClientError, SessionConditions};
 use rewards::merkle::Tree;
 use std::collections::BTreeMap;
 
-const CLAIM: Call = Call::ClaimReward { session_id: SESSION };
+const CLAIM: Call = Call::ClaimReward { session_number: SESSION };
 
 /// A session whose pool was distributed among these, and may be claimed.
 async fn distributed(world: &mut World, compute_times: &[u64]) -> (Person, Vec<Person>) {
@@ -17,29 +17,29 @@ async fn distributed(world: &mut World, compute_times: &[u64]) -> (Person, Vec<P
         workers.push(world.worker().await);
     }
     let entries = workers.iter().zip(compute_times).map(|(worker, time)| contribution(worker, *time)).collect();
-    world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
-    world.does(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
+    world.does(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
+    world.does(&reporter, Call::DistributeRewards { session_number: SESSION }).await;
     world.pass_s(DELAY_S);
     (reporter, workers)
 }
 
 /// A tree of what each of these has earned so far.
-fn tree(session_id: u64, amounts: &[(&Person, u64)]) -> Tree {
+fn tree(session_number: u64, amounts: &[(&Person, u64)]) -> Tree {
     let amounts = amounts.iter().map(|(of, amount)| (of.address().0, *amount)).collect::<BTreeMap<_, _>>();
-    Tree::new(session_id, amounts).unwrap()
+    Tree::new(session_number, amounts).unwrap()
 }
 
 /// A tree's root, claimable from now on.
 async fn publish(world: &World, reporter: &Person, tree: &Tree) {
-    let (session_id, root, total) = (tree.session_id(), tree.root(), tree.total().unwrap());
-    world.does(reporter, Call::PublishRoot { session_id, root, total }).await;
+    let (session_number, root, total) = (tree.session_number(), tree.root(), tree.total().unwrap());
+    world.does(reporter, Call::PublishRoot { session_number, root, total }).await;
     world.pass_s(DELAY_S);
 }
 
 /// The claim that a leaf allows.
 fn claim(tree: &Tree, of: &Person) -> Call {
     let (cumulative, proof) = tree.proof(&of.address().0).unwrap();
-    Call::Claim { session_id: tree.session_id(), cumulative, proof }
+    Call::Claim { session_number: tree.session_number(), cumulative, proof }
 }
 
 /// A session without contributions, to be paid by roots.
@@ -96,10 +96,10 @@ async fn a39_nobody_claims_what_it_did_not_earn() {
     for stranger in [&reporter, &idle] {
         world.is_refused(stranger, CLAIM, Abort::NothingToClaim).await;
         world
-            .is_refused(stranger, Call::Claim { session_id: SESSION, cumulative: 1, proof: vec![] }, Abort::NoRoot)
+            .is_refused(stranger, Call::Claim { session_number: SESSION, cumulative: 1, proof: vec![] }, Abort::NoRoot)
             .await;
     }
-    world.is_refused(&workers[0], Call::ClaimReward { session_id: SESSION + 1 }, Abort::NoSession).await;
+    world.is_refused(&workers[0], Call::ClaimReward { session_number: SESSION + 1 }, Abort::NoSession).await;
     assert_eq!(world.vault(), POOL);
 }
 
@@ -122,15 +122,18 @@ async fn a39_a_root_pays_each_claim_once() {
 async fn a39_a_proof_serves_its_own_leaf_alone() {
     let mut world = World::start().await;
     let (reporter, one, other) = by_roots(&mut world).await;
-    world.does(&reporter, Call::CreateSession(SessionTerms { session_id: SESSION + 1, ..session() })).await;
+    world.does(&reporter, Call::CreateSession(SessionConditions { session_number: SESSION + 1, ..session() })).await;
     let amounts = [(&one, 600), (&other, 400)];
     let (here, there) = (tree(SESSION, &amounts), tree(SESSION + 1, &amounts));
     publish(&world, &reporter, &here).await;
     publish(&world, &reporter, &there).await;
     let (_, proof) = here.proof(&one.address().0).unwrap();
     let (_, elsewhere) = there.proof(&one.address().0).unwrap();
-    let with =
-        |session_id, cumulative, proof: &[[u8; 32]]| Call::Claim { session_id, cumulative, proof: proof.to_vec() };
+    let with = |session_number, cumulative, proof: &[[u8; 32]]| Call::Claim {
+        session_number,
+        cumulative,
+        proof: proof.to_vec(),
+    };
     let wrong = [
         // Another's leaf, another amount, another session's proof, a proof cut short, made longer or with a leaf for a node.
         (&other, with(SESSION, 600, &proof)),
@@ -170,7 +173,7 @@ async fn a39_an_older_proof_is_worth_nothing_under_a_newer_root() {
     }
     assert_eq!(world.holds(one.address()) - before, 900);
     assert_eq!(world.vault(), POOL - 1_400);
-    world.does(&world.admin(), Call::CloseSession { session_id: SESSION }).await;
+    world.does(&world.admin(), Call::CloseSession { session_number: SESSION }).await;
     assert_eq!(world.vault(), 0);
     world.check_books().await;
 }
@@ -181,12 +184,12 @@ async fn a39_a_root_of_more_than_its_total_stops_at_the_total() {
     let (reporter, one, other) = by_roots(&mut world).await;
     // A root that promises 1,000, published as one of 600.
     let tree = tree(SESSION, &[(&one, 600), (&other, 400)]);
-    world.does(&reporter, Call::PublishRoot { session_id: SESSION, root: tree.root(), total: 600 }).await;
+    world.does(&reporter, Call::PublishRoot { session_number: SESSION, root: tree.root(), total: 600 }).await;
     world.pass_s(DELAY_S);
     world.does(&one, claim(&tree, &one)).await;
     world.is_refused(&other, claim(&tree, &other), Abort::PoolExceeded).await;
     assert_eq!(world.vault(), POOL - 600);
-    let more = |total| Call::PublishRoot { session_id: SESSION, root: [1; 32], total };
+    let more = |total| Call::PublishRoot { session_number: SESSION, root: [1; 32], total };
     world.is_refused(&reporter, more(POOL + 1), Abort::PoolExceeded).await;
     world.is_refused(&reporter, more(599), Abort::PoolExceeded).await;
 }
@@ -196,10 +199,10 @@ async fn a39_a_session_is_paid_in_one_way() {
     let mut world = World::start().await;
     let (reporter, one, other) = by_roots(&mut world).await;
     let entries = vec![contribution(&one, 1), contribution(&other, 1)];
-    world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
+    world.does(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
     let tree = tree(SESSION, &[(&one, POOL)]);
     publish(&world, &reporter, &tree).await;
-    let distribute = Call::DistributeRewards { session_id: SESSION };
+    let distribute = Call::DistributeRewards { session_number: SESSION };
     world.is_refused(&reporter, distribute, Abort::SessionClosed).await;
     world.does(&one, claim(&tree, &one)).await;
     world.is_refused(&one, CLAIM, Abort::NothingToClaim).await;
@@ -210,13 +213,16 @@ async fn a39_a_session_is_paid_in_one_way() {
 async fn a39_a_distribution_happens_once() {
     let mut world = World::start().await;
     let (reporter, workers) = distributed(&mut world, &[5, 7]).await;
-    world.is_refused(&reporter, Call::DistributeRewards { session_id: SESSION }, Abort::SessionClosed).await;
-    let root = Call::PublishRoot { session_id: SESSION, root: [1; 32], total: 1 };
+    world.is_refused(&reporter, Call::DistributeRewards { session_number: SESSION }, Abort::SessionClosed).await;
+    let root = Call::PublishRoot { session_number: SESSION, root: [1; 32], total: 1 };
     world.is_refused(&reporter, root, Abort::SessionClosed).await;
-    let more =
-        Call::SubmitContributions { session_id: SESSION, settlement: 2, entries: vec![contribution(&workers[0], 9)] };
+    let more = Call::SubmitContributions {
+        session_number: SESSION,
+        settlement: 2,
+        entries: vec![contribution(&workers[0], 9)],
+    };
     world.is_refused(&reporter, more, Abort::SessionClosed).await;
-    world.is_refused(&world.admin(), Call::CloseSession { session_id: SESSION }, Abort::SessionClosed).await;
+    world.is_refused(&world.admin(), Call::CloseSession { session_number: SESSION }, Abort::SessionClosed).await;
     assert_eq!(world.vault(), POOL);
 }
 
@@ -237,11 +243,11 @@ async fn a39_nobody_signs_for_another() {
     let [one, other] = &workers[..] else { panic!("two workers") };
     // The thief's key over the victim's transaction, and the victim's signature over another one.
     let stolen = world.signed(one, other, &CLAIM);
-    let mut altered = world.signed(one, one, &Call::ClaimReward { session_id: SESSION + 1 });
+    let mut altered = world.signed(one, one, &Call::ClaimReward { session_number: SESSION + 1 });
     altered.raw_txn.payload = stolen.raw_txn.payload.clone();
     for forged in [stolen, altered] {
         let refused = world.ledger().submit(&forged.to_bcs().unwrap()).unwrap_err();
-        assert!(matches!(refused, ledger::Refused::Signature(_)), "{refused}");
+        assert!(matches!(refused, ledger_embedded::Refused::Signature(_)), "{refused}");
     }
     assert_eq!(world.vault(), POOL);
     world.does(one, CLAIM).await;
@@ -268,7 +274,7 @@ async fn a39_a_transaction_that_is_sent_again_lands_once() {
 async fn a39_totals_near_the_end_of_their_numbers_neither_wrap_nor_pay_more() {
     let mut world = World::start().await;
     let (reporter, one, other) = by_roots(&mut world).await;
-    let batch = |settlement, entries| Call::SubmitContributions { session_id: SESSION, settlement, entries };
+    let batch = |settlement, entries| Call::SubmitContributions { session_number: SESSION, settlement, entries };
     let mut most = contribution(&one, u64::MAX);
     most.data_transmitted = u64::MAX;
     let mut least = contribution(&other, 1);
@@ -280,7 +286,7 @@ async fn a39_totals_near_the_end_of_their_numbers_neither_wrap_nor_pay_more() {
         // The batch's first entry is in order, and lands no more than the second.
         world.is_refused(&reporter, batch(2, vec![contribution(&other, 1), more]), Abort::Overflow).await;
     }
-    world.does(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
+    world.does(&reporter, Call::DistributeRewards { session_number: SESSION }).await;
     world.pass_s(DELAY_S);
     let before = world.holds(one.address()) + world.holds(other.address());
     world.does(&one, CLAIM).await;
@@ -296,10 +302,10 @@ async fn a39_bad_evidence_and_late_doubts_take_nothing_away() {
     world.does(&reporter, Call::CreateSession(session())).await;
     let (cheat, honest) = (world.worker().await, world.worker().await);
     let entries = vec![contribution(&cheat, 1), contribution(&honest, 1)];
-    world.does(&reporter, Call::SubmitContributions { session_id: SESSION, settlement: 1, entries }).await;
-    world.does(&reporter, Call::DistributeRewards { session_id: SESSION }).await;
+    world.does(&reporter, Call::SubmitContributions { session_number: SESSION, settlement: 1, entries }).await;
+    world.does(&reporter, Call::DistributeRewards { session_number: SESSION }).await;
     let doubt = |participant: Address, evidence: &[u8]| Call::InvalidateEarning {
-        session_id: SESSION,
+        session_number: SESSION,
         participant,
         evidence: evidence.to_vec(),
     };
@@ -330,13 +336,13 @@ async fn a39_an_invalidated_root_pays_nothing() {
     let mut world = World::start().await;
     let (reporter, one, _) = by_roots(&mut world).await;
     let tree = tree(SESSION, &[(&one, POOL)]);
-    world.does(&reporter, Call::PublishRoot { session_id: SESSION, root: tree.root(), total: POOL }).await;
+    world.does(&reporter, Call::PublishRoot { session_number: SESSION, root: tree.root(), total: POOL }).await;
     world.is_refused(&one, claim(&tree, &one), Abort::NoRoot).await;
-    world.does(&world.admin(), Call::InvalidateRoot { session_id: SESSION, evidence: b"inflated".to_vec() }).await;
+    world.does(&world.admin(), Call::InvalidateRoot { session_number: SESSION, evidence: b"inflated".to_vec() }).await;
     world.pass_s(DELAY_S);
     world.is_refused(&one, claim(&tree, &one), Abort::NoRoot).await;
     publish(&world, &reporter, &tree).await;
-    let late = Call::InvalidateRoot { session_id: SESSION, evidence: b"late".to_vec() };
+    let late = Call::InvalidateRoot { session_number: SESSION, evidence: b"late".to_vec() };
     world.is_refused(&world.admin(), late, Abort::TooLate).await;
     world.does(&one, claim(&tree, &one)).await;
     assert_eq!(world.vault(), 0);
@@ -351,6 +357,6 @@ async fn a39_the_sponsor_of_nothing_is_told_so() {
     let refused = world.client().submit(&poor, &CLAIM).await.unwrap_err();
     assert!(matches!(refused, ClientError::BalanceLow { balance: 0, .. }), "{refused}");
     let reporter = world.reporter().await;
-    let call = Call::CreateSession(SessionTerms { pool: u64::MAX, ..session() });
+    let call = Call::CreateSession(SessionConditions { pool: u64::MAX, ..session() });
     world.is_refused(&reporter, call, Abort::InsufficientBalance).await;
 }

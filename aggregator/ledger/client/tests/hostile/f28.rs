@@ -6,9 +6,9 @@ use crate::proxy::{Do, Gate, Of, Proxy};
 use crate::world::{
     DELAY_S, EXPIRED_S, FUNDS, PATIENCE, POOL, Person, SESSION, World, contribution, registration, session,
 };
-use chain::{Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
 use contract::Address;
 use futures::future::join_all;
+use ledger_client::{Call, Ceilings, Pace, Reporter, Status, Term, sign_registration};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ struct Running {
 
 fn start(world: &World, account: &Person, folder: &TempDir) -> Running {
     let shutdown = CancellationToken::new();
-    let account = chain::Account::clone(account);
+    let account = ledger_client::Account::clone(account);
     let ceilings = Ceilings::default();
     let reporter =
         Reporter::start_paced(world.home(), account, ceilings, folder.path(), shutdown.clone(), PACE).unwrap();
@@ -115,7 +115,7 @@ impl Run {
         self.world.pass_s(DELAY_S);
         let before: u64 = self.workers.iter().map(|worker| self.world.holds(worker.address())).sum();
         for worker in &self.workers {
-            self.world.does(worker, Call::ClaimReward { session_id: SESSION }).await;
+            self.world.does(worker, Call::ClaimReward { session_number: SESSION }).await;
         }
         let after: u64 = self.workers.iter().map(|worker| self.world.holds(worker.address())).sum();
         assert_eq!((after - before, self.world.vault()), (POOL, 0));
@@ -436,8 +436,8 @@ async fn f28_a_workers_offer_in_an_outage_is_sponsored_once() {
     let newcomer = run.world.poor();
     let running = run.start();
     run.world.proxy.always(Of::Any, Do::Drop);
-    let terms = running.reporter.terms();
-    let bytes = sign_registration(&terms, &newcomer, run.world.now_s(), 9, registration("new")).unwrap();
+    let conditions = running.reporter.conditions();
+    let bytes = sign_registration(&conditions, &newcomer, run.world.now_s(), 9, registration("new")).unwrap();
     assert_eq!(running.reporter.offer(&bytes).unwrap(), newcomer.address());
     let seen = run.world.proxy.seen(Of::Any).len();
     run.world.proxy.until(Of::Any, seen + 2).await;

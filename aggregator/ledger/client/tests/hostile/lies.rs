@@ -3,8 +3,8 @@
 
 use crate::proxy::{Do, Gate, Of};
 use crate::world::{EXPIRED_S, FUNDS, POOL, Person, SESSION, World, contribution, registration, session};
-use chain::{Call, Client, ClientError, Found, Lie};
 use contract::Abort;
+use ledger_client::{Call, Client, ClientError, Found, Lie};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ async fn open() -> (World, Person, Person) {
 }
 
 fn settle(worker: &Person, settlement: u64) -> Call {
-    Call::SubmitContributions { session_id: SESSION, settlement, entries: vec![contribution(worker, settlement)] }
+    Call::SubmitContributions { session_number: SESSION, settlement, entries: vec![contribution(worker, settlement)] }
 }
 
 /// So many settlements landed, each once and in order, whatever was said of them.
@@ -66,7 +66,7 @@ async fn f28_an_answer_that_is_lost_loses_no_call_and_doubles_none() {
 
 /// Makes a call that the proxy keeps from the ledger, until the call's time is over.
 async fn times_out(world: &World, reporter: &Person, call: Call) -> ClientError {
-    let (client, reporter) = (world.client(), chain::Account::clone(reporter));
+    let (client, reporter) = (world.client(), ledger_client::Account::clone(reporter));
     let looked = world.proxy.seen(Of::Lookup).len();
     let call = tokio::spawn(async move { client.submit(&reporter, &call).await });
     world.proxy.until(Of::Lookup, looked + 1).await;
@@ -372,6 +372,6 @@ async fn f28_settlements_that_overtake_each_other_keep_their_order() {
     has_settled(&world, &worker, 2).await;
 }
 
-async fn sent(client: Client, signed: chain::Signed) -> bool {
+async fn sent(client: Client, signed: ledger_client::Signed) -> bool {
     client.send_and_wait(&signed).await.unwrap().success
 }

@@ -9,9 +9,9 @@ use aptos_sdk::transaction::{
     TransactionBuilder, TransactionPayload,
 };
 use aptos_sdk::types::{AccountAddress, ChainId};
-use chain::{Account, Call, Ceilings, Client, ClientError, Contribution, Home, Receipt, SessionTerms};
 use contract::{Abort, Address, Value};
-use ledger::{Committed, Found, Hash, Ledger, Options};
+use ledger_client::{Account, Call, Ceilings, Client, ClientError, Entry, Home, Receipt, SessionConditions};
+use ledger_embedded::{Committed, Found, Hash, Ledger, Options};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -76,8 +76,8 @@ pub(crate) struct World {
 impl World {
     pub(crate) async fn start() -> World {
         let ahead_us = Arc::new(AtomicU64::new(0));
-        let (ahead, start_us) = (ahead_us.clone(), ledger::system_clock()());
-        let clock: ledger::Clock = Arc::new(move || start_us + ahead.load(Ordering::SeqCst));
+        let (ahead, start_us) = (ahead_us.clone(), ledger_embedded::system_clock()());
+        let clock: ledger_embedded::Clock = Arc::new(move || start_us + ahead.load(Ordering::SeqCst));
         let nobody = "127.0.0.1:9".parse().unwrap();
         let mut world = World {
             proxy: Proxy::start(nobody).await,
@@ -100,7 +100,7 @@ impl World {
         let ledger = Ledger::open(self.folder.path(), self.options.clone()).unwrap();
         let shutdown = CancellationToken::new();
         let any = "127.0.0.1:0".parse().unwrap();
-        let (address, server): (SocketAddr, _) = ledger::serve(ledger.clone(), any, shutdown.clone()).unwrap();
+        let (address, server): (SocketAddr, _) = ledger_embedded::serve(ledger.clone(), any, shutdown.clone()).unwrap();
         self.ledger = Some(ledger);
         self.server = Some((shutdown, tokio::spawn(server)));
         self.proxy.lead_to(address);
@@ -294,7 +294,7 @@ impl World {
         let all = self.ledger().read(|chain| chain.transactions(Some(0), usize::MAX));
         let mut counts = BTreeMap::new();
         for committed in all.iter().filter(|committed| committed.outcome.success) {
-            if let ledger::Kind::User(transaction) = &committed.kind
+            if let ledger_embedded::Kind::User(transaction) = &committed.kind
                 && let Some(call) = transaction.call()
             {
                 *counts.entry(call.function.clone()).or_default() += 1;
@@ -304,13 +304,14 @@ impl World {
     }
 }
 
-pub(crate) fn session() -> SessionTerms {
+pub(crate) fn session() -> SessionConditions {
     crate::common::session(POOL)
 }
 
-pub(crate) fn contribution(of: &Account, compute_time: u64) -> Contribution {
-    Contribution {
-        participant: of.address(),
+pub(crate) fn contribution(of: &Account, compute_time: u64) -> Entry {
+    Entry {
+        worker: [0; 32],
+        address: of.address().0,
         compute_time,
         gradient_quality: 95,
         data_transmitted: 10,

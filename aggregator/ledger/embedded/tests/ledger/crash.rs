@@ -1,7 +1,7 @@
 //! A ledger that is opened again has exactly what was committed, wherever its last write ended.
 
 use crate::support::{FUNDS, builder, committed, funded, heartbeat, open, register, signed};
-use ledger::{Found, KEY_FILE, LOG_FILE, Ledger, LogError, OpenError, Options, Refused};
+use ledger_embedded::{FileError, Found, KEY_FILE, LOG_FILE, Ledger, OpenError, Options, Refused};
 use std::path::Path;
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn reopens_where_it_was() {
     let address = contract::Address(worker.address().to_bytes());
     assert_eq!(ledger.read(|chain| chain.account(&address).gas), FUNDS);
     let refused = Ledger::open(folder.path(), Options::default()).err().unwrap();
-    assert!(matches!(refused, OpenError::Log(LogError::InUse(_))), "{refused}");
+    assert!(matches!(refused, OpenError::Log(FileError::InUse(_))), "{refused}");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn damage_before_the_last_record_is_an_error() {
         damaged[place] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
         let refused = Ledger::open(folder.path(), Options::default()).err().unwrap();
-        assert!(matches!(refused, OpenError::Log(LogError::Damaged { .. })), "byte {place}: {refused}");
+        assert!(matches!(refused, OpenError::Log(FileError::DamagedRecord { .. })), "byte {place}: {refused}");
         assert_eq!(std::fs::read(&path).unwrap(), damaged, "nothing is cut from a damaged log");
     }
 }

@@ -1,7 +1,7 @@
 //! Requests that no honest client sends: each gets an answer of 4xx, and the ledger goes on.
 
 use crate::support::{Served, TRANSACTION, builder, heartbeat, http, signed};
-use ledger::{Ledger, Options, ServeError, Transaction};
+use ledger_embedded::{Ledger, Options, ServeError, Transaction};
 use proptest::prelude::*;
 use tokio_util::sync::CancellationToken;
 
@@ -61,7 +61,7 @@ async fn answers_loopback_names_only() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path(), Options::default()).unwrap();
     let listen = "0.0.0.0:0".parse().unwrap();
-    let refused = ledger::serve(ledger, listen, CancellationToken::new()).err().unwrap();
+    let refused = ledger_embedded::serve(ledger, listen, CancellationToken::new()).err().unwrap();
     assert!(matches!(refused, ServeError::NotLoopback(_)));
 }
 
@@ -70,7 +70,7 @@ async fn a_shut_down_server_finishes() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::open(folder.path(), Options::default()).unwrap();
     let shutdown = CancellationToken::new();
-    let (address, server) = ledger::serve(ledger, "127.0.0.1:0".parse().unwrap(), shutdown.clone()).unwrap();
+    let (address, server) = ledger_embedded::serve(ledger, "127.0.0.1:0".parse().unwrap(), shutdown.clone()).unwrap();
     let server = tokio::spawn(server);
     assert_eq!(http(address, "GET /v1 HTTP/1.1\r\nHost: localhost", b"").await.0, 200);
     // A connection that sends nothing does not hold it up for long.

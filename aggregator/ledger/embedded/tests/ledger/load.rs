@@ -1,7 +1,7 @@
 //! How many transactions a second are committed, each on disk before it is reported. Prints its figures.
 
 use crate::support::{Served, builder, committed, funded, heartbeat, open, register, signed};
-use ledger::Found;
+use ledger_embedded::Found;
 use std::time::{Duration, Instant};
 
 const ACCOUNTS: usize = 16;

@@ -2,7 +2,7 @@
 
 use crate::support::{Served, builder, heartbeat, register, signed};
 use aptos_sdk::account::Ed25519Account;
-use ledger::Options;
+use ledger_embedded::Options;
 use serde_json::json;
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use aptos_sdk::account::Ed25519Account;
 use aptos_sdk::transaction::builder::sign_transaction;
 use aptos_sdk::transaction::{SignedTransaction, TransactionBuilder};
 use aptos_sdk::types::ChainId;
-use ledger::{ACCOUNT_WAITING_MAX, Ledger, Refused};
+use ledger_embedded::{ACCOUNT_WAITING_MAX, Ledger, Refused};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ async fn later_numbers_wait_for_those_before_them() {
     }
     assert!(matches!(
         ledger.wait(&hashes[2], Duration::from_millis(50)).await,
-        Some(ledger::Found::Waiting(transaction)) if transaction.hash == hashes[2]
+        Some(ledger_embedded::Found::Waiting(transaction)) if transaction.hash == hashes[2]
     ));
     // A repeated submission is the same one; another with its number is not taken.
     let same = signed(builder(&ledger, &worker, heartbeat(&ledger), 1), &worker);

@@ -5,7 +5,7 @@ use aptos_sdk::transaction::builder::sign_transaction;
 use aptos_sdk::transaction::{InputEntryFunctionData, SignedTransaction, TransactionBuilder, TransactionPayload};
 use aptos_sdk::types::ChainId;
 use aptos_sdk::{Aptos, AptosConfig};
-use ledger::{Clock, Ledger, Options};
+use ledger_embedded::{Clock, Ledger, Options};
 use serde_json::Value as Json;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -37,7 +37,7 @@ impl Served {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path(), options).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
-        let (address, server) = ledger::serve(ledger.clone(), listen, CancellationToken::new()).unwrap();
+        let (address, server) = ledger_embedded::serve(ledger.clone(), listen, CancellationToken::new()).unwrap();
         let url = format!("http://{address}");
         let config = AptosConfig::custom(&format!("{url}/v1")).unwrap().with_faucet_url(&url).unwrap();
         let aptos = Aptos::new(config.without_retry()).unwrap();
@@ -147,9 +147,9 @@ pub(crate) async fn funded(ledger: &Ledger) -> Ed25519Account {
 }
 
 /// Waits for a transaction to be committed.
-pub(crate) async fn committed(ledger: &Ledger, hash: &ledger::Hash) -> Arc<ledger::Committed> {
+pub(crate) async fn committed(ledger: &Ledger, hash: &ledger_embedded::Hash) -> Arc<ledger_embedded::Committed> {
     match ledger.wait(hash, std::time::Duration::from_secs(20)).await {
-        Some(ledger::Found::Committed(committed)) => committed,
+        Some(ledger_embedded::Found::Committed(committed)) => committed,
         other => panic!("not committed: {other:?}"),
     }
 }

@@ -38,7 +38,7 @@ impl World {
                 && self.aggregator.disk.state == Some(committed.manifest.body.base_hash)
             {
                 let manifest = &committed.manifest.body;
-                self.aggregator.disk.state = Some(toy::next_state(&manifest.base_hash, &manifest.terms()));
+                self.aggregator.disk.state = Some(toy::next_state(&manifest.base_hash, &manifest.summands()));
             }
         }
         if let Some(head) = core.head() {
@@ -96,7 +96,7 @@ impl World {
             }
             Action::Aggregate(request) => {
                 assert_eq!(self.aggregator.disk.state, Some(request.base_hash));
-                let state = toy::next_state(&request.base_hash, &request.terms);
+                let state = toy::next_state(&request.base_hash, &request.summands);
                 self.aggregator_call(|core, now| core.aggregated(now, request.round, state));
             }
             Action::Commit { committed, head } => self.aggregator_commits(&committed, head),
@@ -106,7 +106,7 @@ impl World {
 
     pub(super) fn aggregator_commits(&mut self, committed: &protocol::CommittedManifest, head: Head) {
         let manifest = &committed.manifest.body;
-        let state = toy::next_state(&manifest.base_hash, &manifest.terms());
+        let state = toy::next_state(&manifest.base_hash, &manifest.summands());
         assert_eq!(state, manifest.state_hash);
         self.aggregator.disk.state = Some(state);
         if self.random.happens(300_000) {

@@ -83,7 +83,7 @@ impl World {
             MemberAction::Verify(request) => {
                 let payloads = &self.workers[index].disk.payloads;
                 assert!(
-                    request.terms.iter().all(|term| payloads.contains(&term.payload_hash)),
+                    request.summands.iter().all(|summand| payloads.contains(&summand.payload_hash)),
                     "verifies what it lacks"
                 );
                 let verification = toy::verify(&request);
@@ -130,7 +130,7 @@ impl World {
         let me = self.worker_id(index);
         let disk = &mut self.workers[index].disk;
         let base = disk.now.state.expect("always there");
-        let state = toy::next_state(&base, &request.terms);
+        let state = toy::next_state(&base, &request.summands);
         let round = request.head.round;
         if state == request.head.state_hash {
             disk.durable.get_or_insert(disk.now.clone());

@@ -1,6 +1,6 @@
 //! The accounting against a second reading of `move/REWARDS.md`, and what must hold of every session.
 
-use super::{Accountant, Accounts, Contribution, Entry, Outcome, Round, accounts, settle, terms};
+use super::{Accountant, Accounts, Counted, Entry, Outcome, Round, accounts, conditions, settle};
 use crate::session::Settlement;
 use proptest::prelude::*;
 
@@ -50,10 +50,10 @@ fn entry(
     })
 }
 
-fn contribution(worker: u8) -> impl Strategy<Value = Contribution> {
+fn contribution(worker: u8) -> impl Strategy<Value = Counted> {
     let score = prop_oneof![Just(0), Just(90), Just(100), 0..=100_u64];
     (0..1_000_000_u64, 0..1_000_000_u64, score, any::<bool>(), any::<bool>()).prop_map(
-        move |(bytes, tokens, score, accepted, delivered)| Contribution {
+        move |(bytes, tokens, score, accepted, delivered)| Counted {
             worker: [worker; 32],
             bytes,
             tokens,
@@ -95,8 +95,8 @@ proptest! {
     fn settles_as_a_second_reading_says(
         log in logs(), settle_every in 1..7_u64, parameters in prop_oneof![0..10_u64, 0..10_000_000_000_u64],
     ) {
-        let terms = super::Terms { parameters, ..terms(settle_every) };
-        let settled = settle(&terms, &accounts(), &log).unwrap();
+        let conditions = super::Conditions { parameters, ..conditions(settle_every) };
+        let settled = settle(&conditions, &accounts(), &log).unwrap();
         prop_assert_eq!(settled, naive(settle_every, parameters, &accounts(), &log));
     }
 
@@ -106,7 +106,7 @@ proptest! {
     ) {
         let cut = if log.is_empty() { 0 } else { cut.index(log.len()) };
         let replay = |rounds: &[Round]| {
-            let mut accountant = Accountant::new(terms(settle_every), accounts());
+            let mut accountant = Accountant::new(conditions(settle_every), accounts());
             let made: Vec<_> = rounds.iter().filter_map(|round| accountant.push(round).unwrap()).collect();
             (accountant, made)
         };
@@ -115,7 +115,7 @@ proptest! {
         prop_assert_eq!(&all[..before.len()], &before[..]);
         prop_assert_eq!(accountant.settled(), all.len() as u64);
         all.extend(accountant.finish());
-        prop_assert_eq!(all, settle(&terms(settle_every), &accounts(), &log).unwrap());
+        prop_assert_eq!(all, settle(&conditions(settle_every), &accounts(), &log).unwrap());
     }
 
     #[test]
@@ -124,9 +124,9 @@ proptest! {
         owners in prop::collection::vec(0..3_u8, 5),
     ) {
         let rules = crate::Rules::new(base, 100 - base, threshold).unwrap();
-        let terms = super::Terms { pool, rules, ..terms(settle_every) };
+        let conditions = super::Conditions { pool, rules, ..conditions(settle_every) };
         let accounts = (0..).zip(&owners).map(|(worker, owner)| ([worker; 32], [*owner; 32])).collect();
-        let split = Outcome::of_rounds(&terms, &accounts, &log).unwrap().split;
+        let split = Outcome::of_rounds(&conditions, &accounts, &log).unwrap().split;
         prop_assert_eq!(u128::from(split.total()) + u128::from(split.returned), u128::from(pool));
         prop_assert!(split.total() == 0 || split.returned == 0);
     }
@@ -135,8 +135,8 @@ proptest! {
     fn a38_inflated_self_reports_change_nothing(
         log in logs(), settle_every in 1..7_u64, tokens in any::<u64>(), bytes in any::<u64>(),
     ) {
-        let honest = Outcome::of_rounds(&terms(settle_every), &accounts(), &log).unwrap();
-        let claimed = Outcome::of_rounds(&terms(settle_every), &accounts(), &inflated(&log, tokens, bytes)).unwrap();
+        let honest = Outcome::of_rounds(&conditions(settle_every), &accounts(), &log).unwrap();
+        let claimed = Outcome::of_rounds(&conditions(settle_every), &accounts(), &inflated(&log, tokens, bytes)).unwrap();
         prop_assert_eq!(honest, claimed);
     }
 
@@ -144,7 +144,7 @@ proptest! {
     fn the_order_of_contributions_does_not_matter(log in logs(), settle_every in 1..7_u64) {
         let mut reversed = log.clone();
         reversed.iter_mut().for_each(|round| round.contributions.reverse());
-        let settled = settle(&terms(settle_every), &accounts(), &log).unwrap();
-        prop_assert_eq!(settled, settle(&terms(settle_every), &accounts(), &reversed).unwrap());
+        let settled = settle(&conditions(settle_every), &accounts(), &log).unwrap();
+        prop_assert_eq!(settled, settle(&conditions(settle_every), &accounts(), &reversed).unwrap());
     }
 }

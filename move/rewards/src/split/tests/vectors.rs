@@ -156,20 +156,20 @@ impl Case {
 
 /// One tree: each account's amount and proof.
 fn tree_json(n: u8) -> Value {
-    let session_id = 1000 + u64::from(n);
+    let session_number = 1000 + u64::from(n);
     let amounts = (1..=n).map(|last| (super::address(last), u64::from(last) * 1_000_003)).collect();
-    let tree = Tree::new(session_id, amounts).unwrap();
+    let tree = Tree::new(session_number, amounts).unwrap();
     let claims = tree.amounts().keys().map(|address| {
         let (amount, proof) = tree.proof(address).unwrap();
         json!({
             "address": hex(address),
             "cumulative": amount.to_string(),
-            "leaf": hex(&merkle::leaf(session_id, address, amount)),
+            "leaf": hex(&merkle::leaf(session_number, address, amount)),
             "proof": proof.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
         })
     });
     let claims: Vec<_> = claims.collect();
-    json!({ "session_id": session_id.to_string(), "root": hex(&tree.root()), "claims": claims })
+    json!({ "session_id": session_number.to_string(), "root": hex(&tree.root()), "claims": claims })
 }
 
 fn check(file: &str, vectors: Vec<Value>) {

@@ -1,7 +1,7 @@
 //! Which reports are taken: each once, in order, and only what the contract will be able to hold.
 
 use super::{Durable, Record, Report};
-use crate::{Contribution, SessionTerms};
+use crate::{Entry, SessionConditions};
 use contract::Address;
 use std::collections::BTreeMap;
 
@@ -36,7 +36,7 @@ impl Durable {
     /// The record that takes a report; none where it was taken before.
     pub(crate) fn take(&self, report: Report) -> Result<Option<Record>, Untaken> {
         let known = match &report {
-            Report::Open(terms) => self.check_open(terms)?,
+            Report::Open(conditions) => self.check_open(conditions)?,
             _ if self.session.is_none() => return Err(Untaken::NoSession),
             Report::Settle { settlement, .. } if *settlement <= self.last_settlement => true,
             Report::Anchor(anchor) if anchor.round <= self.last_round => true,
@@ -53,15 +53,15 @@ impl Durable {
         Ok((!known).then_some(Record::Report(report)))
     }
 
-    fn check_open(&self, terms: &SessionTerms) -> Result<bool, Untaken> {
+    fn check_open(&self, conditions: &SessionConditions) -> Result<bool, Untaken> {
         match &self.session {
-            Some(before) if before == terms => Ok(true),
-            Some(before) => Err(Untaken::OtherSession(before.session_id)),
+            Some(before) if before == conditions => Ok(true),
+            Some(before) => Err(Untaken::OtherSession(before.session_number)),
             None => Ok(false),
         }
     }
 
-    fn check_entries(&self, entries: &[Contribution]) -> Result<bool, Untaken> {
+    fn check_entries(&self, entries: &[Entry]) -> Result<bool, Untaken> {
         if self.waiting_count + entries.len() > ENTRIES_MAX {
             return Err(Untaken::Full);
         }
@@ -71,16 +71,17 @@ impl Durable {
             if ratio > contract::limits::RATIO_MAX {
                 return Err(Untaken::Ratio(ratio));
             }
-            let before = || self.sums.get(&of.participant).copied().unwrap_or_default();
-            let (time, data) = sums.entry(of.participant).or_insert_with(before);
+            let participant = Address(of.address);
+            let before = || self.sums.get(&participant).copied().unwrap_or_default();
+            let (time, data) = sums.entry(participant).or_insert_with(before);
             let sum = time.checked_add(of.compute_time).zip(data.checked_add(of.data_transmitted));
-            (*time, *data) = sum.ok_or(Untaken::Overflow(of.participant))?;
+            (*time, *data) = sum.ok_or(Untaken::Overflow(participant))?;
         }
         Ok(false)
     }
 
     fn check_amounts(&self, amounts: &BTreeMap<Address, u64>) -> Result<bool, Untaken> {
-        let (total, pool) = (total(amounts), self.session.as_ref().map_or(0, |terms| terms.pool));
+        let (total, pool) = (total(amounts), self.session.as_ref().map_or(0, |conditions| conditions.pool));
         if total > u128::from(pool) {
             return Err(Untaken::Pool { total, pool });
         }

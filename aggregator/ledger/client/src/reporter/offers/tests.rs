@@ -1,11 +1,11 @@
 use super::*;
-use crate::{Account, Ceilings, OfferTerms, Registration, sign_heartbeat, sign_registration};
+use crate::{Account, Ceilings, OfferConditions, Registration, sign_heartbeat, sign_registration};
 
 const NOW_S: u64 = 1_800_000_000;
 const EVERY_MS: u64 = 600_000;
 
-fn terms() -> OfferTerms {
-    OfferTerms { chain_id: 4, module: Address([9; 32]), sponsor: Address([8; 32]) }
+fn conditions() -> OfferConditions {
+    OfferConditions { chain_id: 4, module: Address([9; 32]), sponsor: Address([8; 32]) }
 }
 
 fn worker(number: u8) -> Account {
@@ -13,16 +13,16 @@ fn worker(number: u8) -> Account {
 }
 
 fn decode(bytes: &[u8], now_s: u64) -> Offer {
-    Offer::decode(bytes, &terms(), &Ceilings::default(), now_s).unwrap()
+    Offer::decode(bytes, &conditions(), &Ceilings::default(), now_s).unwrap()
 }
 
 fn beat(of: u8, now_s: u64) -> Offer {
-    decode(&sign_heartbeat(&terms(), &worker(of), now_s, 1).unwrap(), now_s)
+    decode(&sign_heartbeat(&conditions(), &worker(of), now_s, 1).unwrap(), now_s)
 }
 
 fn registration(of: u8, id: &str, now_s: u64) -> Offer {
     let node = Registration { node_id: id.into(), public_key: "k".into(), compute_capacity: 1, bandwidth: 2 };
-    decode(&sign_registration(&terms(), &worker(of), now_s, 1, node).unwrap(), now_s)
+    decode(&sign_registration(&conditions(), &worker(of), now_s, 1, node).unwrap(), now_s)
 }
 
 #[test]

@@ -5,7 +5,7 @@ use super::super::record::Report;
 use super::*;
 use crate::home::Target;
 use crate::transaction::{self, Limits, TransactionHash};
-use crate::{Account, Anchor, Contribution, LastAnchor, Root, Session, SessionTerms, Term};
+use crate::{Account, Anchor, Entry, LastAnchor, Root, Session, SessionConditions, Term};
 use contract::{CallError, State, Value};
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -271,13 +271,14 @@ fn queue(log: &[Record]) -> Queue {
     Queue::new(durable, PACE)
 }
 
-fn terms() -> SessionTerms {
-    SessionTerms { session_id: SESSION, job_fingerprint: [7; 32], pool: POOL }
+fn conditions() -> SessionConditions {
+    SessionConditions { session_number: SESSION, job_fingerprint: [7; 32], pool: POOL }
 }
 
-fn contribution(of: u8, compute_time: u64) -> Contribution {
-    Contribution {
-        participant: participant(of),
+fn contribution(of: u8, compute_time: u64) -> Entry {
+    Entry {
+        worker: [0; 32],
+        address: participant(of).0,
         compute_time,
         gradient_quality: 90,
         data_transmitted: 2 * compute_time,
@@ -287,8 +288,16 @@ fn contribution(of: u8, compute_time: u64) -> Contribution {
 
 fn anchor(round: u64) -> Anchor {
     let hash = [round as u8; 32];
-    let (loss_micronats, tokens, duration_ms) = (1, 2, 3);
-    Anchor { round, checkpoint_hash: hash, manifest_root: hash, audit_head: hash, loss_micronats, tokens, duration_ms }
+    let (loss_micronats, interval_tokens, duration_ms) = (1, 2, 3);
+    Anchor {
+        round,
+        checkpoint_hash: hash,
+        manifest_root: hash,
+        audit_head: hash,
+        loss_micronats,
+        interval_tokens,
+        duration_ms,
+    }
 }
 
 /// A run of some settlements, with whatever the dice say, then a calm in which everything must come to its end.
@@ -296,14 +305,14 @@ fn run(seed: u64, settlements: u64, participants: u8, never: u8, honest: bool) {
     let mut dice = Dice(seed | 1);
     let (mut world, mut life) = (World::new(), Life::new());
     let mut expected: BTreeMap<Address, (u64, u64)> = BTreeMap::new();
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     for settlement in 1..=settlements {
         let entries: Vec<_> = (0..participants)
             .filter(|_| dice.roll(4) > 0)
             .map(|of| contribution(of, 1 + u64::from(of) + settlement))
             .collect();
         for of in &entries {
-            let (time, count) = expected.entry(of.participant).or_default();
+            let (time, count) = expected.entry(Address(of.address)).or_default();
             (*time, *count) = (*time + of.compute_time, *count + 1);
         }
         life.report(Report::Settle { settlement, entries });
@@ -408,15 +417,15 @@ fn reports_are_taken_once_and_within_bounds() {
     let settle = |settlement, entries| Report::Settle { settlement, entries };
     let take = |life: &Life, report| life.queue.durable().take(report);
     assert_eq!(take(&life, settle(1, vec![])), Err(Untaken::NoSession));
-    life.report(Report::Open(terms()));
-    assert_eq!(take(&life, Report::Open(terms())), Ok(None));
-    let other = SessionTerms { session_id: 8, ..terms() };
+    life.report(Report::Open(conditions()));
+    assert_eq!(take(&life, Report::Open(conditions())), Ok(None));
+    let other = SessionConditions { session_number: 8, ..conditions() };
     assert_eq!(take(&life, Report::Open(other)), Err(Untaken::OtherSession(SESSION)));
     life.report(settle(1, vec![contribution(1, u64::MAX / 2)]));
     assert_eq!(take(&life, settle(1, vec![contribution(1, 5)])), Ok(None));
     let overflow = Err(Untaken::Overflow(participant(1)));
     assert_eq!(take(&life, settle(2, vec![contribution(1, u64::MAX / 2), contribution(1, 5)])), overflow);
-    let poor = Contribution { gradient_quality: 101, ..contribution(1, 5) };
+    let poor = Entry { gradient_quality: 101, ..contribution(1, 5) };
     assert_eq!(take(&life, settle(2, vec![poor])), Err(Untaken::Ratio(101)));
     let amounts = |amount| Report::Finish { amounts: BTreeMap::from([(participant(1), amount)]) };
     assert_eq!(take(&life, amounts(POOL + 1)), Err(Untaken::Pool { total: u128::from(POOL) + 1, pool: POOL }));
@@ -433,7 +442,7 @@ fn reports_are_taken_once_and_within_bounds() {
 fn a_batch_has_at_most_what_the_contract_takes() {
     let (mut world, mut life) = (World::new(), Life::new());
     (0..5).for_each(|of| world.register(participant(of)));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     let entries = (0..700_u64).map(|n| contribution((n % 5) as u8, n)).collect();
     life.report(Report::Settle { settlement: 1, entries });
     drain(&mut life, &mut world);
@@ -448,8 +457,8 @@ fn more_participants_than_the_contract_pays_are_paid_by_a_root() {
     let (mut world, mut life) = (World::new(), Life::new());
     let many: Vec<Address> = (0..257_u64).map(|n| Address([n.to_le_bytes(); 4].concat().try_into().unwrap())).collect();
     many.iter().for_each(|of| world.register(*of));
-    life.report(Report::Open(terms()));
-    let entries = many.iter().map(|of| Contribution { participant: *of, ..contribution(0, 1) }).collect();
+    life.report(Report::Open(conditions()));
+    let entries = many.iter().map(|of| Entry { worker: [0; 32], address: (*of).0, ..contribution(0, 1) }).collect();
     life.report(Report::Settle { settlement: 1, entries });
     life.report(Report::Finish { amounts: many.iter().map(|of| (*of, 10)).collect() });
     drain(&mut life, &mut world);
@@ -461,9 +470,9 @@ fn more_participants_than_the_contract_pays_are_paid_by_a_root() {
 fn another_runs_session_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.state.mint(ADMIN, POOL).unwrap();
-    let args: Vec<_> = Call::CreateSession(terms()).arguments().iter().map(Value::bcs).collect();
+    let args: Vec<_> = Call::CreateSession(conditions()).arguments().iter().map(Value::bcs).collect();
     world.state.execute("create_session", &args, ADMIN, START_S).unwrap();
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     for _ in 0..20 {
         life.step(&mut world, Fault::None);
         world.commit();
@@ -477,11 +486,11 @@ fn another_runs_session_is_not_taken_for_ours() {
 fn another_runs_settlement_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     drain(&mut life, &mut world);
     // A second aggregator with the same key reports first.
     let entries = vec![contribution(0, 99)];
-    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let theirs = Call::SubmitContributions { session_number: SESSION, settlement: 1, entries };
     let signed = world.prepare(&theirs).unwrap();
     world.pool.push(signed);
     world.commit();
@@ -499,9 +508,9 @@ fn another_runs_settlement_is_not_taken_for_ours() {
 fn many_who_never_register_do_not_stop_the_reports() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     let many = (0..200_u64).map(|n| Address([n.to_le_bytes(); 4].concat().try_into().unwrap()));
-    let mut entries: Vec<_> = many.map(|of| Contribution { participant: of, ..contribution(0, 1) }).collect();
+    let mut entries: Vec<_> = many.map(|of| Entry { worker: [0; 32], address: of.0, ..contribution(0, 1) }).collect();
     entries.push(contribution(0, 1));
     for settlement in 1..=5 {
         life.report(Report::Settle { settlement, entries: entries.clone() });
@@ -519,7 +528,7 @@ fn many_who_never_register_do_not_stop_the_reports() {
 #[test]
 fn a_transaction_that_got_lost_is_sent_again_as_it_is() {
     let (mut world, mut life) = (World::new(), Life::new());
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     while life.queue.phase != Phase::Send {
         life.step(&mut world, Fault::None);
     }
@@ -534,7 +543,7 @@ fn a_transaction_that_got_lost_is_sent_again_as_it_is() {
 #[test]
 fn another_is_signed_only_once_the_first_can_never_land() {
     let (mut world, mut life) = (World::new(), Life::new());
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     while life.queue.phase != Phase::Send {
         life.step(&mut world, Fault::None);
     }
@@ -554,7 +563,7 @@ fn another_is_signed_only_once_the_first_can_never_land() {
 #[test]
 fn who_registers_at_the_last_moment_is_not_overlooked() {
     let (mut world, mut life) = (World::new(), Life::new());
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     life.report(Report::Settle { settlement: 1, entries: vec![contribution(1, 5)] });
     while life.queue.status().waiting > 0 {
         life.step(&mut world, Fault::None);
@@ -572,7 +581,7 @@ fn who_registers_at_the_last_moment_is_not_overlooked() {
 fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     drain(&mut life, &mut world);
     life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
     while life.queue.phase != Phase::Send {
@@ -580,7 +589,7 @@ fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
     }
     // A second aggregator with the same key is faster by a moment.
     let entries = vec![contribution(0, 99)];
-    let theirs = Call::SubmitContributions { session_id: SESSION, settlement: 1, entries };
+    let theirs = Call::SubmitContributions { session_number: SESSION, settlement: 1, entries };
     let signed = world.prepare(&theirs).unwrap();
     world.pool.push(signed);
     for _ in 0..100 {
@@ -596,7 +605,7 @@ fn a_settlement_that_lost_the_race_is_not_taken_for_ours() {
 fn a_failure_that_was_invented_does_not_stop_the_queue() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
     for _ in 0..2 {
         while life.queue.phase != Phase::LookUp {
@@ -615,7 +624,7 @@ fn a_failure_that_was_invented_does_not_stop_the_queue() {
 fn a_report_whose_transaction_the_ledger_forgot_counts_once() {
     let (mut world, mut life) = (World::new(), Life::new());
     world.register(participant(0));
-    life.report(Report::Open(terms()));
+    life.report(Report::Open(conditions()));
     drain(&mut life, &mut world);
     life.report(Report::Settle { settlement: 1, entries: vec![contribution(0, 5)] });
     while life.queue.phase != Phase::LookUp {

@@ -1,16 +1,17 @@
 use super::*;
-use crate::SessionTerms;
+use crate::SessionConditions;
 use crate::reporter::record::Report;
 
 fn records() -> Vec<Record> {
-    let terms = |session_id| SessionTerms { session_id, job_fingerprint: [session_id as u8; 32], pool: 5 };
-    let mut records: Vec<_> = (0..3).map(|id| Record::Report(Report::Open(terms(id)))).collect();
+    let conditions =
+        |session_number| SessionConditions { session_number, job_fingerprint: [session_number as u8; 32], pool: 5 };
+    let mut records: Vec<_> = (0..3).map(|id| Record::Report(Report::Open(conditions(id)))).collect();
     records.push(Record::Signed { bytes: vec![3; 200] });
     records
 }
 
 /// What a folder's log holds.
-fn read(folder: &Path) -> Result<(Store, Vec<Record>), StoreError> {
+fn read(folder: &Path) -> Result<(Store, Vec<Record>), FileError> {
     let mut found = Vec::new();
     let store = Store::open(folder, |record| {
         found.push(record);
@@ -78,7 +79,7 @@ fn damage_before_the_last_record_is_an_error() {
         damaged[place] ^= 0x40;
         std::fs::write(&path, &damaged).unwrap();
         let refused = read(folder.path()).err().unwrap();
-        assert!(matches!(refused, StoreError::Damaged { .. }), "byte {place}: {refused}");
+        assert!(matches!(refused, FileError::DamagedRecord { .. }), "byte {place}: {refused}");
         assert_eq!(std::fs::read(&path).unwrap(), damaged, "nothing is cut from a damaged log");
     }
 }
@@ -87,7 +88,7 @@ fn damage_before_the_last_record_is_an_error() {
 fn one_process_has_a_folder() {
     let folder = tempfile::tempdir().unwrap();
     let (store, _) = read(folder.path()).unwrap();
-    assert!(matches!(read(folder.path()).err().unwrap(), StoreError::InUse(_)));
+    assert!(matches!(read(folder.path()).err().unwrap(), FileError::InUse(_)));
     drop(store);
     assert!(read(folder.path()).is_ok());
 }
