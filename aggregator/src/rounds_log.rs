@@ -1,7 +1,8 @@
 //! The line of `rounds.jsonl`: what a committed round did, for people and for programs that read the run directory.
 //!
 //! Invariants: one complete JSON object a line, in the order in which rounds committed; a line may be written again
-//! after a crash between the commit and the line, never with other hashes; field names are those of DESIGN §8.
+//! after a crash between the commit and the line, never with other hashes; field names are those of
+//! aggregator/record/RUN.md.
 
 use std::path::Path;
 
