@@ -1,3 +1,3 @@
 //! What is timed and where: `benches/` holds criterion's benches, `pytorch/` the scripts that time the same work in
-//! PyTorch, `jobs/` the runs whose figures the front page quotes. A figure stands beside the machine's own ceiling,
+//! PyTorch, `jobs/` the runs whose figures `RESULTS.md` quotes. A figure stands beside the machine's own ceiling,
 //! measured in the same run.

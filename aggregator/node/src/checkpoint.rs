@@ -1,5 +1,5 @@
 //! Checkpoints: the state after a round as a directory that opens in Hugging Face transformers, with a manifest of
-//! hashes beside it (DESIGN §8).
+//! hashes beside it (aggregator/record/RUN.md, "Checkpoints and the state").
 //!
 //! Invariants: a directory under its final name is complete; whoever opens one checks every file against the manifest
 //! and the state against its hash before a number of it is used; a damaged one is refused with the name of the file,

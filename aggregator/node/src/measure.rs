@@ -1,5 +1,5 @@
-//! The numbers behind scores and votes (DESIGN §5): gates, norms, losses at θ − ½D, cosines, rounded once to the
-//! integers of the record.
+//! The numbers behind scores and votes (PROTOCOL.md, "Gates and measuring"): gates, norms, losses at θ − ½D, cosines,
+//! rounded once to the integers of the record.
 //!
 //! Invariants: the aggregator and every voter measure with these functions; gates, norms and cosines are the same on
 //! every CPU, losses agree within the job's tolerance; nothing that a payload holds makes a function here fail: it

@@ -1,4 +1,5 @@
-//! The state that all members share, and the one function that makes the next one (DESIGN §2, §4).
+//! The state that all members share (PROTOCOL.md, "The state"), and the one function that makes the next one
+//! (kernels/FORMAT.md, section 6).
 //!
 //! Invariants: equal states, summands and payload bodies give equal next states on every node; an error leaves the state
 //! as it was; the hash of a state is the BLAKE3 of its bytes, so a state is also a blob that anyone can check.

@@ -46,11 +46,11 @@ pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 pub const OPEN_RECORDS_MAX: usize = 4 * MEMBERS_MAX;
 /// Sequences that the scoring of a round may use.
 pub const SCORING_WINDOWS_MAX: usize = 4096;
-/// Largest weight of a contribution (DESIGN §4).
+/// Largest weight of a contribution (kernels/FORMAT.md, section 6).
 pub const WEIGHT_MAX: u32 = 64;
-/// A clip of one: the payload is taken as it is (DESIGN §4).
+/// A clip of one: the payload is taken as it is (kernels/FORMAT.md, section 6).
 pub const CLIP_ONE: u32 = 256;
-/// Largest outer learning rate, in 1/256 (DESIGN §4).
+/// Largest outer learning rate, in 1/256 (kernels/FORMAT.md, section 6).
 pub const ALPHA_MAX: u32 = 256;
 /// Coarse speed steps of the assignment; a worker of step n trains n times the batch.
 pub const SPEED_STEP_MAX: u32 = 64;

@@ -124,8 +124,8 @@ pub struct CommittedManifest {
     pub signatures: Certificate,
 }
 
-/// The JSON form of a committed manifest (`rounds/000012/manifest.json`, DESIGN §8): the fields of [`Manifest`], then
-/// who signed it.
+/// The JSON form of a committed manifest (`rounds/000012/manifest.json`, aggregator/record/RUN.md): the fields of
+/// [`Manifest`], then who signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestDocument {
     /// The manifest's own fields, not nested.

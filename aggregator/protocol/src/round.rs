@@ -28,7 +28,7 @@ impl Signable for Commitment {
 }
 
 impl Commitment {
-    /// BLAKE3("cotrain/commit/1" ‖ session ‖ round (u64, little-endian) ‖ worker ‖ base ‖ payload hash ‖ salt), DESIGN §2.
+    /// BLAKE3("cotrain/commit/1" ‖ session ‖ round (u64, little-endian) ‖ worker ‖ base ‖ payload hash ‖ salt).
     #[must_use]
     pub fn digest(
         session: &SessionId,
@@ -117,7 +117,7 @@ impl ClosedSet {
 }
 
 /// The seed of a round's evaluation: BLAKE3("cotrain/eval/1" ‖ hash of the closed set ‖ revealed salts in the order of
-/// workers), DESIGN §2.
+/// workers).
 #[must_use]
 pub fn evaluation_seed(closed: &Hash, salts: impl Iterator<Item = Hash>) -> Hash {
     let mut bytes = Vec::from(closed.0);

@@ -1,8 +1,9 @@
-//! The quality score of DESIGN §5 in its first form: integers in, integers out, each verdict with its reason.
+//! The quality score: integers in, integers out, each verdict with its reason. The formulas stand in PROTOCOL.md,
+//! sections 14 ("Gates and measuring") and 15 ("Score").
 //!
-//! Measured numbers are rounded to integers once, by whoever measures ([`Measured`]); everything from there on is an exact
-//! function ([`decide`]) that every voter repeats. The term p of DESIGN ("did the assigned work") is left out of this
-//! first form, and the weights of the other three are renormalised to 100:
+//! Measured numbers are rounded to integers once, by whoever measures ([`Measured`]); everything from there on is an
+//! exact function ([`decide`]) that every voter repeats. Whether the assigned work was done is not judged yet; the
+//! weights of the other three parts make 85 and are renormalised to 100:
 //!
 //! ```text
 //! S = round((50·u + 25·c + 10·ν) · 100 / 85)
@@ -28,7 +29,7 @@ pub const ONE: u64 = 1_000_000;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ScorePolicy {
-    /// DESIGN §5, first form.
+    /// By usefulness, agreement and norm: PROTOCOL.md, "Score".
     Quality(QualityRule),
     /// Whoever passes the gates scores 100 and weighs by tokens: for `exchange = "gradient"`, where every member is to
     /// take the plain mean.

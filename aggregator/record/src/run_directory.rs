@@ -1,4 +1,4 @@
-//! Where a run keeps its files, and the few rules by which they are written.
+//! Where a run keeps its files (`RUN.md`), and the few rules by which they are written.
 //!
 //! Invariants: every file of the published set appears complete or not at all; a payload is on the disk before the
 //! manifest that accepts it, the manifest before the line in `rounds.jsonl`; names come from numbers and hashes only,

@@ -47,7 +47,7 @@ impl Desk {
         &self.state
     }
 
-    /// Measures the delivered payloads (DESIGN §5).
+    /// Measures the delivered payloads (PROTOCOL.md, "Gates and measuring").
     pub(super) fn score(&mut self, request: &ScoreRequest) -> anyhow::Result<Scored> {
         let hashes: Vec<Hash> = request.candidates.iter().map(|candidate| candidate.payload_hash).collect();
         let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;

@@ -29,7 +29,7 @@ pub enum Balance {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ScorePolicy {
-    /// The quality score of DESIGN §5: weights follow standing and tokens, norms are clipped to the median.
+    /// The quality score (PROTOCOL.md, "Score"): weights follow standing and tokens, norms are clipped to the median.
     Quality,
     /// Gates only: whatever is valid is accepted, weighted by tokens and not clipped. For parity runs among friends.
     Gates,
@@ -111,7 +111,7 @@ impl TrainSection {
     }
 }
 
-/// The outer step, in the integers of DESIGN §4.
+/// The outer step, in the integers of kernels/FORMAT.md, section 6.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OuterSection {

@@ -104,7 +104,7 @@ pub enum Record {
     Abandoned(Signed<Abandonment>),
 }
 
-/// What a driver is to measure (DESIGN §5).
+/// What a driver is to measure (PROTOCOL.md, "Gates and measuring").
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScoreRequest {
     /// The round.
