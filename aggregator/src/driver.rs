@@ -15,8 +15,6 @@ use protocol::Invite;
 use record::events::{Event, Events, Listening};
 use tokio_util::sync::CancellationToken;
 
-mod admission;
-mod clock;
 mod desk;
 mod opening;
 mod reporting;
@@ -87,8 +85,8 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
 
     let reporting = Reporting::open(&place, &rounds, config.ledger.as_ref(), events.clone(), &shutdown)?;
     let compute = ComputeThread::spawn("compute", desk)?;
-    let session = Session::new(place, network.clone(), compute, events, reporting, resume)?;
-    let result = session.run(inbox, &shutdown).await;
+    let result =
+        Session::run((place, reporting, resume), (network.clone(), compute, events), inbox, &shutdown).await;
     shutdown.cancel();
     network.stopped().await;
     result

@@ -1,7 +1,9 @@
-//! What the end-to-end tests share: the program as processes, their events, run directories, Python.
+//! What the tests of the whole share: the program as processes, their events, run directories, Python; and the simulation of
+//! whole sessions ([`swarm`]).
 //!
-//! Invariants: a test works on what a user has, the program and its files, never on a stand-in; every wait ends with a
-//! condition or at a deadline that says what was waited for; whatever a test starts ends with it, also when it fails.
+//! Invariants of the tests with processes: they work on what a user has, the program and its files, never on a stand-in;
+//! every wait ends with a condition or at a deadline that says what was waited for; whatever a test starts ends with it, also
+//! when it fails.
 
 pub mod job;
 pub mod ledger;
@@ -9,6 +11,7 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod run;
+pub mod swarm;
 pub mod up;
 
 pub use job::{micro, parity, text};

@@ -235,7 +235,7 @@ impl Coordinator {
         self.phase = phase;
         self.phase_since = now;
         self.sent_at = now;
-        self.note(Event::Phase { round: self.round, phase: phase.name() });
+        self.note(Event::Phase { round: self.round, phase });
     }
 
     fn send(&mut self, to: WorkerId, message: Message) {
@@ -257,23 +257,6 @@ impl Coordinator {
 
 /// Phases that one call may pass through: a whole round of a session whose members are all present already.
 const STEPS_MAX: usize = 16;
-
-impl Phase {
-    /// Its name, for logs.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Training => "training",
-            Self::Closing => "closing",
-            Self::Revealing => "revealing",
-            Self::Scoring => "scoring",
-            Self::Voting => "voting",
-            Self::Finishing => "finishing",
-            Self::Done => "done",
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -29,18 +29,6 @@ pub(super) struct Desk {
     pub(super) next: Option<(Hash, State)>,
 }
 
-/// What committing a round brought about.
-pub(super) struct Applied {
-    /// The new state, as peers fetch it.
-    pub(super) state_bytes: Vec<u8>,
-    /// Held-out loss, when the round is one to evaluate.
-    pub(super) eval_loss: Option<f64>,
-    /// The checkpoint, when the round is one to have one.
-    pub(super) checkpoint: Option<PathBuf>,
-    /// Milliseconds of the evaluation.
-    pub(super) evaluate_ms: f64,
-}
-
 impl Desk {
     /// The state of the head.
     pub(super) fn state(&self) -> &State {
@@ -78,7 +66,7 @@ impl Desk {
         let evaluate_ms = started.elapsed().as_secs_f64() * 1e3;
         let kept = last || head.outer_steps.is_multiple_of(self.job.checkpoint.every);
         let checkpoint = kept.then(|| self.checkpoint(head)).transpose()?;
-        Ok(Applied { state_bytes: self.state.to_bytes(), eval_loss, checkpoint, evaluate_ms })
+        Ok(Applied { state: Arc::new(self.state.to_bytes()), eval_loss, checkpoint, evaluate_ms })
     }
 
     /// Drops what was computed for a round that will not commit.

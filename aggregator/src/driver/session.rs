@@ -1,30 +1,27 @@
-//! The loop: what the network, the compute thread and the clock bring goes into the core, and its actions are carried
-//! out in their order.
+//! The loop: what network, compute thread and clock bring goes into the performer, and its effects are carried out in their
+//! order.
 //!
-//! Invariants: records are durable before anything that follows them is sent; no action waits for a peer or for the
-//! compute thread, whose answers come back as [`Done`]; a failure to write ends the process, since going on would break
-//! a promise.
+//! Invariants: an effect that touches the disk is done when the next begins; none waits for a peer or for the compute thread,
+//! whose answers come back as inputs.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use network::{Network, NetworkEvent};
-use node::compute::ComputeThread;
+use network::{Network, NetworkEvent, ReplyHandle};
+use node::compute::{ComputeThread, Fault};
 use node::outbox::Outbox;
 use node::payloads;
-use protocol::coordinator::{Action, AggregateRequest, Event as CoreEvent, Resume, ScoreRequest, Scored};
-use protocol::{
-    CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, WorkerId, coordinator::CoordinatorConfig,
-};
-use record::RoundRecord;
+use node::performer::Blob;
+use node::performer::leader::{Effect, Input, LeaderPerformer, SessionFacts};
+use protocol::coordinator::{AggregateRequest, CoordinatorConfig, Resume, ScoreRequest};
+use protocol::message::DataShard;
+use protocol::{CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, Term, WorkerId};
 use record::chained_log::ChainedLog;
-use record::events::{CheckpointWritten, Event, Events, Finished, Left, RoundAbandoned, Warning};
+use record::events::Events;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::clock::RoundClock;
-use super::desk::{Applied, Desk};
+use super::desk::Desk;
 use super::opening::Place;
 use super::reporting::Reporting;
 
@@ -34,181 +31,125 @@ const TICK: Duration = Duration::from_millis(100);
 const DONE_MAX: usize = 1024;
 /// The longest fetch of one payload; the core's own deadline is usually shorter.
 const FETCH_DEADLINE: Duration = Duration::from_secs(600);
-/// Rounds whose payloads stay available to members that lag behind.
-const ROUNDS_SERVED: usize = 2;
 
-/// An answer of work that ran elsewhere.
-pub(super) enum Done {
-    Fetched { round: Round, worker: WorkerId, hash: Hash, bytes: Result<std::sync::Arc<Vec<u8>>, String> },
-    Scored { round: Round, scored: Result<Scored, String>, took_ms: f64 },
-    Aggregated { round: Round, hash: Result<Hash, String>, took_ms: f64 },
-    Committed { head: Box<Head>, committed: Box<CommittedManifest>, applied: Result<Applied, String> },
-    Finished { head: Box<Head>, end: Result<(PathBuf, f64), String> },
-}
+/// An answer of work that ran elsewhere, or what stops the process.
+type Done = Result<Input, Fault>;
 
 /// Everything that the loop works with.
 pub(super) struct Session {
-    pub(super) place: Place,
-    pub(super) core: Coordinator,
-    pub(super) network: Network,
-    pub(super) compute: ComputeThread<Desk>,
-    pub(super) outbox: Outbox,
-    pub(super) events: Events,
-    pub(super) ordinals: BTreeMap<WorkerId, u32>,
-    pub(super) reporting: Reporting,
-    audit: ChainedLog,
+    place: Place,
+    performer: LeaderPerformer,
+    network: Network,
+    compute: ComputeThread<Desk>,
+    outbox: Outbox,
+    events: Events,
+    reporting: Reporting,
+    chained_log: ChainedLog,
     started: Instant,
-    clock: RoundClock,
-    /// Clocks of committed rounds whose line is still to be written.
-    ended: VecDeque<RoundClock>,
-    /// Blobs of the last rounds, dropped in their turn.
-    served: VecDeque<Vec<Hash>>,
-    open_blobs: Vec<Hash>,
-    start: Vec<Action>,
+    /// Whom the hello that is being handled is answered through.
+    asking: Option<ReplyHandle>,
     done: mpsc::Sender<Done>,
-    answers: Option<mpsc::Receiver<Done>>,
-    finished: Option<Head>,
+    over: bool,
 }
 
 impl Session {
-    pub(super) fn new(
-        place: Place,
-        network: Network,
-        compute: ComputeThread<Desk>,
-        events: Events,
-        reporting: Reporting,
-        resume: Resume,
-    ) -> anyhow::Result<Self> {
-        let config = CoordinatorConfig {
-            session: place.genesis.session,
-            term: protocol::Term(1),
-            keypair: place.keypair.clone(),
-            parameters: place.parameters.clone(),
-            genesis_state: place.genesis.state_hash,
-            elements: place.genesis.elements,
-        };
-        let (core, start) = Coordinator::resume(Millis(0), config, resume)?;
-        let audit = ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
-        reporting.resume(audit.head_hash())?;
-        let (done, answers) = mpsc::channel(DONE_MAX);
-        Ok(Self {
-            core,
-            outbox: Outbox::new(network.clone()),
-            network,
-            compute,
-            events,
-            ordinals: BTreeMap::new(),
-            reporting,
-            audit,
-            started: Instant::now(),
-            clock: RoundClock::default(),
-            ended: VecDeque::new(),
-            served: VecDeque::new(),
-            open_blobs: vec![place.genesis.state_hash],
-            start,
-            done,
-            answers: Some(answers),
-            finished: None,
-            place,
-        })
-    }
-
-    /// Runs until the last round is committed and delivered, or `shutdown`.
+    /// Leads until the last round is committed and delivered, or `shutdown`.
     pub(super) async fn run(
-        mut self,
+        (place, reporting, resume): (Place, Reporting, Resume),
+        (network, compute, events): (Network, ComputeThread<Desk>, Events),
         mut inbox: mpsc::Receiver<NetworkEvent>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let Some(mut answers) = self.answers.take() else { return Ok(()) };
+        let (core, actions) = Coordinator::resume(Millis(0), core_config(&place), resume)?;
+        let mut performer = LeaderPerformer::new(core, facts(&place, &reporting)?);
+        let chained_log =
+            ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
+        reporting.resume(chained_log.head_hash())?;
+        let (done, mut answers) = mpsc::channel(DONE_MAX);
+        let (outbox, started) = (Outbox::new(network.clone()), Instant::now());
+        let first = performer.start(Millis(0), actions);
+        let mut session = Self {
+            place,
+            performer,
+            network,
+            compute,
+            outbox,
+            events,
+            reporting,
+            chained_log,
+            started,
+            asking: None,
+            done,
+            over: false,
+        };
+        session.carry_out(first)?;
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        let start = std::mem::take(&mut self.start);
-        self.act(start)?;
-        while self.finished.is_none() {
-            let actions = tokio::select! {
+        while !session.over {
+            let input = tokio::select! {
                 () = shutdown.cancelled() => return Ok(()),
-                Some(event) = inbox.recv() => self.on_network(event)?,
-                Some(done) = answers.recv() => self.on_done(done)?,
-                _ = tick.tick() => self.core.tick(self.now()),
+                Some(event) = inbox.recv() => session.heard(event)?,
+                Some(done) = answers.recv() => Some(done?),
+                _ = tick.tick() => Some(Input::Tick),
                 else => return Ok(()),
             };
-            self.act(actions)?;
+            if let Some(input) = input {
+                let effects = session.performer.handle(session.now(), input);
+                session.carry_out(effects)?;
+            }
         }
-        self.reporting.finish(self.audit.head_hash()).await
+        session.reporting.finish(session.chained_log.head_hash()).await
     }
 
-    pub(super) fn now(&self) -> Millis {
+    fn now(&self) -> Millis {
         Millis(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    fn on_network(&mut self, event: NetworkEvent) -> anyhow::Result<Vec<Action>> {
-        let now = self.now();
+    fn heard(&mut self, event: NetworkEvent) -> anyhow::Result<Option<Input>> {
         Ok(match event {
             NetworkEvent::Message { from, message } => match *message {
                 Message::Offers(offers) => {
                     self.reporting.offered(from, offers)?;
-                    Vec::new()
+                    None
                 }
-                message => self.core.message(now, from, message),
+                message => Some(Input::Message { from, message }),
             },
-            NetworkEvent::Hello { from, hello, reply } => self.on_hello(from, &hello, reply),
-            // A peer that was not admitted yet becomes present with its hello.
-            NetworkEvent::Connected(worker) if self.network.is_admitted(&worker) => self.core.connected(now, worker),
-            NetworkEvent::Disconnected(worker) if self.network.is_admitted(&worker) => {
-                let reason = "the connection was lost".to_owned();
-                self.events.emit(Event::Left(Left { worker: worker.to_string(), reason }));
-                self.core.disconnected(now, worker)
+            NetworkEvent::Hello { from, hello, reply } => {
+                self.asking = Some(reply);
+                Some(Input::Hello { from, hello: *hello })
             }
-            NetworkEvent::Connected(_) | NetworkEvent::Disconnected(_) | NetworkEvent::Listening(_) => Vec::new(),
+            NetworkEvent::Connected(worker) => Some(Input::Connected(worker)),
+            NetworkEvent::Disconnected(worker) => Some(Input::Disconnected(worker)),
+            NetworkEvent::Listening(_) => None,
         })
     }
 
-    fn on_done(&mut self, done: Done) -> anyhow::Result<Vec<Action>> {
-        let now = self.now();
-        Ok(match done {
-            Done::Fetched { round, worker, hash, bytes: Ok(bytes) } => {
-                self.place.run.store_payload(round, &bytes)?;
-                self.core.stored(now, round, worker, hash)
-            }
-            Done::Fetched { round, worker, hash, bytes: Err(why) } => {
-                tracing::warn!(%round, %worker, why, "a payload could not be fetched");
-                self.core.fetch_failed(now, round, worker, hash)
-            }
-            Done::Scored { scored: Ok(scored), took_ms, .. } => {
-                self.clock.score_ms = took_ms;
-                self.core.scored(now, scored)
-            }
-            Done::Aggregated { round, hash: Ok(hash), took_ms } => {
-                self.clock.apply_ms = took_ms;
-                self.core.aggregated(now, round, hash)
-            }
-            Done::Scored { round, scored: Err(why), .. } | Done::Aggregated { round, hash: Err(why), .. } => {
-                self.events.emit(Event::Warning(Warning { message: format!("round {round} failed: {why}") }));
-                self.core.failed(now, round, &why)
-            }
-            Done::Committed { head, committed, applied } => {
-                self.on_committed(&head, &committed, applied.map_err(anyhow::Error::msg)?)?;
-                Vec::new()
-            }
-            Done::Finished { head, end } => {
-                self.finish(*head, end.map_err(anyhow::Error::msg)?);
-                Vec::new()
-            }
-        })
-    }
-
-    fn act(&mut self, actions: Vec<Action>) -> anyhow::Result<()> {
-        for action in actions {
-            match action {
-                Action::Persist(record) => self.place.journal.persist(&record)?,
-                Action::Send { to, message } => self.outbox.send(to, message),
-                Action::FetchPayload { round, worker, hash, bytes } => self.fetch(round, worker, hash, bytes),
-                Action::Score(request) => self.score(request)?,
-                Action::Aggregate(request) => self.aggregate(request)?,
-                Action::Commit { committed, head } => self.commit(committed, head)?,
-                Action::Abandon { round, reason } => self.abandon(round, &reason.to_string())?,
-                Action::Finish { head } => self.close(head)?,
-                Action::Note(event) => self.note(&event),
+    fn carry_out(&mut self, effects: Vec<Effect>) -> anyhow::Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Append(record) => self.place.journal.persist(&record)?,
+                Effect::Store { round, payload } => drop(self.place.run.store_payload(round, &payload)?),
+                Effect::Close(committed) => self.place.journal.commit(&committed)?,
+                Effect::Discard(round) => self.place.journal.discard(round)?,
+                Effect::Line(record) => self.place.rounds_log.append(&record)?,
+                Effect::ChainRound(record) => drop(self.chained_log.append("round", &record)?),
+                Effect::ChainAbandoned(abandoned) => drop(self.chained_log.append("abandoned", &abandoned)?),
+                Effect::Settle(record) => self.reporting.committed(&record, self.chained_log.head_hash())?,
+                Effect::Send { to, message } => self.outbox.send(to, message),
+                Effect::Admit(worker) => self.network.admit(worker),
+                // Without a handle there is nobody to answer: the worker says hello again.
+                Effect::Reply { reply, .. } => self.asking.take().into_iter().for_each(|asking| asking.send(reply.clone())),
+                Effect::Fetch { round, worker, hash, bytes } => self.fetch(round, worker, hash, bytes),
+                Effect::Score(request) => self.score(request)?,
+                Effect::Aggregate(request) => self.aggregate(request)?,
+                Effect::Commit { committed, head } => self.commit(committed, head)?,
+                // Nobody waits for the answer: a round that follows uses its own.
+                Effect::Drop => drop(self.compute.submit(Desk::abandon)?),
+                Effect::Finish { head } => self.finish(head)?,
+                Effect::Serve(blob) => drop(self.network.blobs().insert(blob)?),
+                Effect::Forget(hash) => drop(self.network.blobs().remove(&hash)),
+                Effect::Tell(event) => self.events.emit(event),
+                Effect::End => self.over = true,
             }
         }
         Ok(())
@@ -218,19 +159,18 @@ impl Session {
     fn fetch(&mut self, round: Round, worker: WorkerId, hash: Hash, bytes: u64) {
         let (network, done, run) = (self.network.clone(), self.done.clone(), self.place.run.clone());
         let limit = payloads::bytes_max(self.place.genesis.elements as usize);
-        self.open_blobs.push(hash);
         tokio::spawn(async move {
-            let bytes = if bytes > limit {
+            let bytes: Result<Blob, String> = if bytes > limit {
                 Err(format!("{bytes} bytes are more than any payload of this model has"))
             } else if let Ok(stored) = run.load_payload(round, &hash, limit) {
-                let stored = std::sync::Arc::new(stored);
+                let stored = Arc::new(stored);
                 network.blobs().insert(stored.clone()).map(|_| stored).map_err(|error| error.to_string())
             } else {
                 let fetched = network.fetch_blob(hash, limit, &[worker], network.blobs(), FETCH_DEADLINE).await;
                 fetched.map(|fetched| fetched.bytes).map_err(|error| error.to_string())
             };
             // The loop ends before its tasks only when the process does.
-            let _ = done.send(Done::Fetched { round, worker, hash, bytes }).await;
+            let _ = done.send(Ok(Input::Fetched { round, worker, hash, bytes })).await;
         });
     }
 
@@ -238,7 +178,7 @@ impl Session {
         let round = request.round;
         self.compute(move |desk| {
             let (scored, took_ms) = timed(|| desk.score(&request));
-            Done::Scored { round, scored, took_ms }
+            Ok(Input::Scored { round, scored, took_ms })
         })
     }
 
@@ -246,94 +186,22 @@ impl Session {
         let round = request.round;
         self.compute(move |desk| {
             let (hash, took_ms) = timed(|| desk.aggregate(&request));
-            Done::Aggregated { round, hash, took_ms }
+            Ok(Input::Aggregated { round, hash, took_ms })
         })
     }
 
     fn commit(&mut self, committed: CommittedManifest, head: Head) -> anyhow::Result<()> {
-        self.place.journal.commit(&committed)?;
-        self.ended.push_back(self.clock);
-        self.clock = RoundClock::start(self.now().0);
         self.compute(move |desk| {
-            let applied = desk.commit(&committed, &head).map_err(|error| format!("{error:#}"));
-            Done::Committed { head: Box::new(head), committed: Box::new(committed), applied }
+            let applied = desk.commit(&committed, &head)?;
+            Ok(Input::Committed { head, committed, applied })
         })
     }
 
-    fn on_committed(&mut self, head: &Head, committed: &CommittedManifest, applied: Applied) -> anyhow::Result<()> {
-        self.serve(applied.state_bytes)?;
-        let clock = self.ended.pop_front().unwrap_or_default();
-        let mut line = RoundRecord::of(committed);
-        line.eval_loss = applied.eval_loss;
-        // The core's clock stopped when the round was committed; evaluation runs beside the next round.
-        line.timings_ms = clock.timings(self.clock.began_ms, applied.evaluate_ms);
-        self.place.rounds_log.append(&line)?;
-        let audit_head = self.audit.append("round", &line)?;
-        self.reporting.committed(&line, audit_head)?;
-        self.events.emit(Event::Round(line));
-        if let Some(path) = applied.checkpoint {
-            let path = path.display().to_string();
-            self.events.emit(Event::Checkpoint(CheckpointWritten { round: head.round.0, path }));
-        }
-        Ok(())
-    }
-
-    /// Offers the new state to joiners and lets go of what nobody needs any more.
-    fn serve(&mut self, state_bytes: Vec<u8>) -> anyhow::Result<()> {
-        let hash = self.network.blobs().insert(state_bytes)?;
-        self.served.push_back(std::mem::replace(&mut self.open_blobs, vec![hash]));
-        while self.served.len() > ROUNDS_SERVED {
-            for hash in self.served.pop_front().unwrap_or_default() {
-                self.network.blobs().remove(&hash);
-            }
-        }
-        Ok(())
-    }
-
-    fn abandon(&mut self, round: Round, reason: &str) -> anyhow::Result<()> {
-        self.place.journal.discard(round)?;
-        self.audit.append("abandoned", &RoundAbandoned { round: round.0, reason: reason.to_owned() })?;
-        self.events.emit(Event::RoundAbandoned(RoundAbandoned { round: round.0, reason: reason.to_owned() }));
-        self.clock = RoundClock::start(self.now().0);
-        // Nobody waits for the answer: a round that follows uses its own.
-        drop(self.compute.submit(Desk::abandon)?);
-        Ok(())
-    }
-
-    fn close(&mut self, head: Head) -> anyhow::Result<()> {
+    fn finish(&mut self, head: Head) -> anyhow::Result<()> {
         self.compute(move |desk| {
-            let end = desk.finish(&head).map_err(|error| format!("{error:#}"));
-            Done::Finished { head: Box::new(head), end }
+            let finished = desk.finish(&head)?;
+            Ok(Input::Finished { head, finished })
         })
-    }
-
-    fn finish(&mut self, head: Head, (path, loss): (PathBuf, f64)) {
-        let path = path.display().to_string();
-        self.events.emit(Event::Checkpoint(CheckpointWritten { round: head.round.0, path }));
-        self.events.emit(Event::Finished(Finished {
-            outer_steps: head.outer_steps,
-            state_hash: head.state_hash.to_string(),
-            eval_loss: Some(loss),
-        }));
-        self.finished = Some(head);
-    }
-
-    fn note(&mut self, event: &CoreEvent) {
-        match event {
-            CoreEvent::Started { .. } => self.clock = RoundClock::start(self.now().0),
-            CoreEvent::Phase { phase: "voting", .. } => self.clock.voting_since_ms = Some(self.now().0),
-            CoreEvent::Committed { timings, .. } => self.clock.worker(*timings),
-            CoreEvent::BelowQuorum { live, need } => {
-                let message =
-                    format!("{live} voters are here and {need} are needed: no round begins until they return");
-                self.events.emit(Event::Warning(Warning { message }));
-            }
-            CoreEvent::Refused { worker, refusal } => {
-                let message = format!("{worker} did not sign round {}: {}", refusal.round, refusal.reason);
-                self.events.emit(Event::Warning(Warning { message }));
-            }
-            other => tracing::debug!(?other, "core"),
-        }
     }
 
     /// Gives the compute thread work whose answer comes back to the loop.
@@ -342,8 +210,32 @@ impl Session {
     }
 }
 
-fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> (Result<T, String>, f64) {
+fn core_config(place: &Place) -> CoordinatorConfig {
+    CoordinatorConfig {
+        session: place.genesis.session,
+        term: Term::FIRST,
+        keypair: place.keypair.clone(),
+        parameters: place.parameters.clone(),
+        genesis_state: place.genesis.state_hash,
+        elements: place.genesis.elements,
+    }
+}
+
+fn facts(place: &Place, reporting: &Reporting) -> anyhow::Result<SessionFacts> {
+    let shards = place.genesis.data_shards.iter();
+    Ok(SessionFacts {
+        session: place.genesis.session,
+        network: place.genesis.network,
+        token: place.token.to_vec(),
+        job: place.job.to_toml()?,
+        genesis_state: place.genesis.state_hash,
+        data_shards: shards.map(|shard| DataShard { hash: shard.hash, bytes: shard.bytes }).collect(),
+        ledger: reporting.conditions(),
+    })
+}
+
+fn timed<T>(work: impl FnOnce() -> Result<T, Fault>) -> (Result<T, String>, f64) {
     let started = Instant::now();
-    let result = work().map_err(|error| format!("{error:#}"));
+    let result = work().map_err(|fault| fault.to_string());
     (result, started.elapsed().as_secs_f64() * 1e3)
 }

@@ -1,29 +1,29 @@
-//! The loop: what the network and the compute thread bring goes into the core, and its actions are carried out in their
-//! order.
+//! The loop: what network and compute thread bring goes into the performer, and its effects are carried out in their order.
 //!
-//! Invariants: records are durable before anything that follows them is sent; no action waits for a peer or for the
-//! compute thread, whose answers come back as [`Done`]; at most one training is under way, and a newer one ends it.
+//! Invariants: an effect that touches the records is done when the next begins; none waits for a peer, for the compute thread
+//! or for the thread that writes files, whose answers come back as inputs; at most one training is under way, and a newer
+//! one ends it.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use disk::RecordLog;
 use network::{Network, NetworkEvent};
-use node::compute::ComputeThread;
+use node::compute::{ComputeThread, Fault};
+use node::learner::{Learner, Progress, Write};
 use node::outbox::Outbox;
 use node::payloads::Payloads;
-use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Verification, VerifyRequest};
-use protocol::message::{HelloRefusal, LedgerConditions};
-use protocol::{Hash, Head, Hello, HelloReply, Member, Message, Round, WorkerId};
-use record::events::{Event, Events, Finished, Inner, RoundAbandoned, RoundApplied, Warning};
+use node::performer::member::{Effect, Input, MemberPerformer};
+use protocol::member::{ApplyRequest, VerifyRequest};
+use protocol::message::LedgerConditions;
+use protocol::roster::RosterMember;
+use protocol::{Hash, Head, Hello, Message, Round, WorkerId};
+use record::events::{Event, Events, Inner};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::learner::{Learner, Progress, Trained};
 use super::offers::{OFFER_EVERY, Offers};
-use super::writer::Written;
-use crate::member::WorkerConfig;
+use super::starting::Started;
+use super::writer::Writer;
 
 /// Finished work that may wait for the loop.
 const DONE_MAX: usize = 1024;
@@ -34,23 +34,14 @@ const FAREWELL: Duration = Duration::from_secs(5);
 /// The wait before a hello is said again after a failed one.
 const HELLO_RETRY: Duration = Duration::from_millis(500);
 
-/// An answer of work that ran elsewhere.
-enum Done {
-    Trained { round: Round, trained: Result<Option<Trained>, String> },
-    Fetched { hash: Hash, bytes: Result<Arc<Vec<u8>>, String> },
-    Verified { manifest_hash: Hash, verification: Result<Verification, String> },
-    Applied { round: Round, applied: Result<(Hash, Arc<Vec<u8>>), String> },
-    Refetched { state_hash: Hash, result: Result<(), String> },
-    Greeted(Option<HelloReply>),
-}
+/// An answer of work that ran elsewhere, or what stops the process.
+type Done = Result<Input<Write>, Fault>;
 
 /// Everything that the loop works with.
 pub(super) struct Session {
-    core: Member,
+    performer: MemberPerformer<Write>,
     records: RecordLog,
-    kept: Written,
-    /// Whether the newest state may not be on the disk yet; until it is, the records of its round stay.
-    keeping: bool,
+    writer: Writer,
     aggregator: WorkerId,
     hello: Hello,
     network: Network,
@@ -59,60 +50,46 @@ pub(super) struct Session {
     events: Events,
     /// The longest payload that is fetched, in bytes.
     limit: u64,
-    held: BTreeSet<Hash>,
-    /// The state blob that is served, replaced with every round.
-    served: Option<Hash>,
     training: CancellationToken,
     done: mpsc::Sender<Done>,
-    answers: Option<mpsc::Receiver<Done>>,
-    greeting: bool,
-    finished: bool,
+    answers: mpsc::Receiver<Done>,
+    over: bool,
     /// What is signed for the ledger, and for which; none where the session reports to none.
-    offers: Option<Offers>,
+    offers: Offers,
     ledger: Option<LedgerConditions>,
 }
 
 impl Session {
-    #[allow(clippy::too_many_arguments, reason = "one caller; what it hands over was just made")]
+    /// Around what was just put together.
     pub(super) fn new(
-        core: Member,
-        records: RecordLog,
-        kept: Written,
-        config: &WorkerConfig,
+        started: Started,
+        aggregator: WorkerId,
         hello: Hello,
-        network: Network,
-        compute: ComputeThread<Learner>,
-        events: Events,
-        limit: u64,
-    ) -> Self {
+        (network, events): (Network, Events),
+        (offers, ledger): (Offers, Option<LedgerConditions>),
+    ) -> anyhow::Result<Self> {
+        let Started { member, learner, records, writer, limit, .. } = started;
+        let outer_steps = learner.job().train.outer_steps;
+        let served = Some(learner.state().hash());
         let (done, answers) = mpsc::channel(DONE_MAX);
-        Self {
-            core,
+        Ok(Self {
+            performer: MemberPerformer::new(member, network.worker(), aggregator, outer_steps, served),
             records,
-            kept,
-            keeping: false,
-            aggregator: config.invite.aggregator,
+            writer,
+            aggregator,
             hello,
             outbox: Outbox::new(network.clone()),
             network,
-            compute,
+            compute: ComputeThread::spawn("compute", learner)?,
             events,
             limit,
-            held: BTreeSet::new(),
-            served: None,
             training: CancellationToken::new(),
             done,
-            answers: Some(answers),
-            greeting: false,
-            finished: false,
-            offers: None,
-            ledger: None,
-        }
-    }
-
-    /// Signs for the ledger that the welcome named.
-    pub(super) fn with_ledger(self, offers: Offers, ledger: Option<LedgerConditions>) -> Self {
-        Self { offers: Some(offers), ledger, ..self }
+            answers,
+            over: false,
+            offers,
+            ledger,
+        })
     }
 
     /// Runs until the run is over, or `shutdown`.
@@ -121,166 +98,98 @@ impl Session {
         mut inbox: mpsc::Receiver<NetworkEvent>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let Some(mut answers) = self.answers.take() else { return Ok(()) };
-        let first = self.core.connected();
-        self.act(first).await?;
-        // The welcome that let us in may be older than the core: what was said in between is asked for again.
-        self.greet();
+        let first = self.performer.start();
+        self.carry_out(first).await?;
         let mut offer = tokio::time::interval(OFFER_EVERY);
         offer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
-        while !self.finished {
-            let actions = tokio::select! {
+        while !self.over {
+            let input = tokio::select! {
                 () = shutdown.cancelled() => {
                     self.training.cancel();
                     return Ok(());
                 }
-                Some(event) = inbox.recv() => self.on_network(event),
-                Some(done) = answers.recv() => self.on_done(done)?,
+                Some(event) = inbox.recv() => self.heard(event),
+                Some(done) = self.answers.recv() => Some(done?),
                 _ = offer.tick() => {
                     self.offer()?;
-                    Vec::new()
+                    None
                 }
                 else => return Ok(()),
             };
-            self.act(actions).await?;
+            if let Some(input) = input {
+                let effects = self.performer.handle(input);
+                self.carry_out(effects).await?;
+            }
         }
         self.training.cancel();
         // The aggregator waits for the word that this worker has the last state.
         self.outbox.flush(FAREWELL).await;
-        self.kept.wait().await
+        Ok(self.writer.flush().await?)
     }
 
-    fn on_network(&mut self, event: NetworkEvent) -> Vec<MemberAction> {
+    fn heard(&self, event: NetworkEvent) -> Option<Input<Write>> {
         match event {
-            NetworkEvent::Message { from, message } if from == self.aggregator => self.core.message(*message),
-            // A restarted aggregator knows nobody until it has been greeted.
-            NetworkEvent::Connected(peer) if peer == self.aggregator => {
-                self.greet();
-                Vec::new()
-            }
-            _ => Vec::new(),
+            NetworkEvent::Message { from, message } if from == self.aggregator => Some(Input::Message(*message)),
+            NetworkEvent::Connected(peer) if peer == self.aggregator => Some(Input::Connected),
+            _ => None,
         }
     }
 
-    fn on_done(&mut self, done: Done) -> anyhow::Result<Vec<MemberAction>> {
-        Ok(match done {
-            Done::Trained { round, trained } => match trained.map_err(anyhow::Error::msg)? {
-                Some((payload, file)) => {
-                    self.held.insert(self.network.blobs().insert(file)?);
-                    self.core.trained(round, payload)
+    async fn carry_out(&mut self, effects: Vec<Effect<Write>>) -> anyhow::Result<()> {
+        for effect in effects {
+            match effect {
+                Effect::Append(record) => self.records.append(&record)?,
+                Effect::Replace(record) => self.records.replace(std::slice::from_ref(&record))?,
+                Effect::Write(write) => self.writer.write(write),
+                Effect::Flush(ticket) => {
+                    let flushed = self.writer.flush();
+                    self.spawn(async move { flushed.await.map(|()| Input::Flushed(ticket)) });
                 }
-                None => Vec::new(),
-            },
-            Done::Fetched { hash, bytes: Ok(_) } => {
-                self.held.insert(hash);
-                self.core.fetched(hash)
-            }
-            Done::Fetched { hash, bytes: Err(why) } => {
-                tracing::warn!(%hash, why, "a payload could not be fetched");
-                self.core.fetch_failed(hash)
-            }
-            Done::Verified { verification: Ok(verification), .. } => self.core.verified(&verification),
-            Done::Verified { manifest_hash, verification: Err(why) } => {
-                self.warn(format!("a proposal could not be verified: {why}"));
-                self.core.verify_failed(manifest_hash, &why)
-            }
-            Done::Applied { round, applied } => {
-                let (state_hash, bytes) = applied.map_err(anyhow::Error::msg)?;
-                self.serve(bytes)?;
-                self.events
-                    .emit(Event::RoundApplied(RoundApplied { round: round.0, state_hash: state_hash.to_string() }));
-                self.keeping = true;
-                let actions = self.core.applied(round, state_hash);
-                self.tidy(round);
-                actions
-            }
-            Done::Refetched { state_hash, result: Ok(()) } => {
-                self.keeping = true;
-                self.core.refetched(state_hash)
-            }
-            Done::Refetched { state_hash, result: Err(why) } => {
-                self.warn(format!("the state could not be fetched: {why}"));
-                self.core.refetch_failed(state_hash)
-            }
-            Done::Greeted(reply) => {
-                self.greeting = false;
-                self.on_greeted(reply)?
-            }
-        })
-    }
-
-    fn on_greeted(&mut self, reply: Option<HelloReply>) -> anyhow::Result<Vec<MemberAction>> {
-        match reply {
-            Some(HelloReply::Welcome(welcome)) => {
-                self.ledger = welcome.ledger;
-                self.offer()?;
-                Ok(self.core.connected())
-            }
-            Some(HelloReply::Refused(HelloRefusal::Finished)) => {
-                self.finished = true;
-                Ok(Vec::new())
-            }
-            Some(HelloReply::Refused(refusal)) => anyhow::bail!("the aggregator refused this worker: {refusal}"),
-            None => {
-                self.greet();
-                Ok(Vec::new())
+                Effect::Send(message) => self.outbox.send(self.aggregator, message),
+                Effect::Greet => self.greet(),
+                Effect::Meet(members) => self.meet(&members).await,
+                Effect::Ledger(ledger) => {
+                    self.ledger = ledger;
+                    self.offer()?;
+                }
+                Effect::Train { round, head, codec } => self.train(round, head, codec)?,
+                Effect::Fetch { hash, holders } => self.fetch(hash, holders),
+                Effect::Verify { request, payloads } => self.verify(request, &payloads)?,
+                Effect::Apply { request, payloads } => self.apply(request, &payloads)?,
+                Effect::Refetch { head, holders } => self.refetch(head, holders),
+                Effect::Serve(blob) => drop(self.network.blobs().insert(blob)?),
+                Effect::Forget(hash) => drop(self.network.blobs().remove(&hash)),
+                Effect::Tell(event) => self.events.emit(event),
+                Effect::Refused(refusal) => anyhow::bail!("the aggregator refused this worker: {refusal}"),
+                Effect::End => self.over = true,
             }
         }
+        Ok(())
     }
 
     /// Sends what the aggregator may submit to the ledger for this worker.
     fn offer(&mut self) -> anyhow::Result<()> {
-        if let (Some(offers), Some(ledger)) = (&self.offers, self.ledger) {
-            self.outbox.send(self.aggregator, Message::Offers(offers.sign(ledger)?));
+        if let Some(ledger) = self.ledger {
+            self.outbox.send(self.aggregator, Message::Offers(self.offers.sign(ledger)?));
         }
         Ok(())
     }
 
-    async fn act(&mut self, actions: Vec<MemberAction>) -> anyhow::Result<()> {
-        for action in actions {
-            match action {
-                MemberAction::Persist(record) => self.persist(&record).await?,
-                MemberAction::Send(message) => self.outbox.send(self.aggregator, message),
-                MemberAction::Train { round, head, codec } => self.train(round, head, codec).await?,
-                MemberAction::Fetch { hash, holders, .. } => self.fetch(hash, holders),
-                MemberAction::Verify(request) => self.verify(request)?,
-                // The payload waits for the next round: it is the same work from the same state.
-                MemberAction::Settle { .. } => {}
-                MemberAction::Rejoin => self.greet(),
-                MemberAction::Apply(request) => self.apply(request)?,
-                MemberAction::Refetch { head } => self.refetch(head),
-                MemberAction::Done { head } => self.end(&head),
-                MemberAction::Note(event) => self.note(event),
+    /// Says hello; a failed one is told after a while, so that the next does not follow at once.
+    fn greet(&mut self) {
+        let (network, hello, aggregator) = (self.network.clone(), self.hello.clone(), self.aggregator);
+        self.spawn(async move {
+            let reply = network.hello(aggregator, &hello).await.ok();
+            if reply.is_none() {
+                tokio::time::sleep(HELLO_RETRY).await;
             }
-        }
-        Ok(())
-    }
-
-    /// Makes a promise durable. The first one after the state moved waits until that is on the disk; then the records of
-    /// the rounds before may go.
-    async fn persist(&mut self, record: &MemberRecord) -> anyhow::Result<()> {
-        if std::mem::take(&mut self.keeping) {
-            self.kept.wait().await?;
-            return Ok(self.records.replace(std::slice::from_ref(record))?);
-        }
-        Ok(self.records.append(record)?)
-    }
-
-    async fn train(&mut self, round: Round, head: Head, codec: String) -> anyhow::Result<()> {
-        self.meet(&head).await;
-        self.training.cancel();
-        self.training = CancellationToken::new();
-        let (stop, events) = (self.training.clone(), self.events.clone());
-        self.compute(move |learner| {
-            let mut report = |progress: Progress| events.emit(Event::Inner(inner_event(round, progress)));
-            let trained = learner.train(round, &head, &codec, &stop, &mut report);
-            Done::Trained { round, trained: trained.map_err(|error| format!("{error:#}")) }
-        })
+            Ok(Input::Greeted(reply))
+        });
     }
 
     /// Lets the other members fetch from here, and makes known where they are.
-    async fn meet(&self, head: &Head) {
-        for member in head.roster.members.iter().filter(|member| member.worker != self.network.worker()) {
+    async fn meet(&self, members: &[RosterMember]) {
+        for member in members {
             self.network.admit(member.worker);
             if let Err(error) = self.network.add_addresses(member.worker, &member.addresses).await {
                 tracing::debug!(worker = %member.worker, %error, "a member's addresses are of no use");
@@ -288,120 +197,78 @@ impl Session {
         }
     }
 
+    fn train(&mut self, round: Round, head: Head, codec: String) -> anyhow::Result<()> {
+        self.training.cancel();
+        self.training = CancellationToken::new();
+        let (stop, events) = (self.training.clone(), self.events.clone());
+        self.compute(move |learner| {
+            let mut report = |progress: Progress| events.emit(Event::Inner(inner_event(round, progress)));
+            let trained = learner.train(round, &head, &codec, &stop, &mut report)?;
+            Ok(Input::Trained { round, trained })
+        })
+    }
+
     fn fetch(&mut self, hash: Hash, holders: Vec<WorkerId>) {
-        let (network, done, limit) = (self.network.clone(), self.done.clone(), self.limit);
-        tokio::spawn(async move {
+        let (network, limit) = (self.network.clone(), self.limit);
+        self.spawn(async move {
             let fetched = network.fetch_blob(hash, limit, &holders, network.blobs(), FETCH_DEADLINE).await;
-            let bytes = fetched.map(|fetched| fetched.bytes).map_err(|error| error.to_string());
-            // The loop ends before its tasks only when the process does.
-            let _ = done.send(Done::Fetched { hash, bytes }).await;
+            if let Err(error) = &fetched {
+                tracing::warn!(%hash, %error, "a payload could not be fetched");
+            }
+            Ok(Input::Fetched { hash, held: fetched.is_ok() })
         });
     }
 
-    fn verify(&mut self, request: VerifyRequest) -> anyhow::Result<()> {
-        let hashes = request.manifest.contributions.iter().filter_map(|entry| entry.payload_hash);
-        let payloads = self.payloads(hashes);
+    fn verify(&mut self, request: VerifyRequest, payloads: &[Hash]) -> anyhow::Result<()> {
+        let payloads = self.payloads(payloads);
         self.compute(move |learner| {
-            let verification = learner.verify(&request, &payloads).map_err(|error| format!("{error:#}"));
-            Done::Verified { manifest_hash: request.manifest_hash, verification }
+            Ok(match learner.verify(&request, &payloads) {
+                Ok(verification) => Input::Verified(verification),
+                Err(fault) => {
+                    Input::VerifyFailed { manifest_hash: request.manifest_hash, why: fault.to_string() }
+                }
+            })
         })
     }
 
-    fn apply(&mut self, request: ApplyRequest) -> anyhow::Result<()> {
-        let payloads = self.payloads(request.summands.iter().map(|summand| summand.payload_hash));
+    fn apply(&mut self, request: ApplyRequest, payloads: &[Hash]) -> anyhow::Result<()> {
+        let payloads = self.payloads(payloads);
         self.compute(move |learner| {
-            let applied = learner.apply(&request, &payloads).map_err(|error| format!("{error:#}"));
-            Done::Applied { round: request.committed.manifest.body.round, applied }
+            let applied = learner.apply(&request, &payloads)?;
+            Ok(Input::Applied { round: request.committed.manifest.body.round, applied })
         })
     }
 
-    fn refetch(&mut self, head: Head) {
-        let (network, done, compute) = (self.network.clone(), self.done.clone(), self.compute.clone());
-        let mut holders = vec![self.aggregator];
-        holders.extend(
-            head.roster.members.iter().map(|member| member.worker).filter(|worker| *worker != network.worker()),
-        );
-        let state_hash = head.state_hash;
+    fn refetch(&mut self, head: Head, holders: Vec<WorkerId>) {
+        let (network, compute, state_hash) = (self.network.clone(), self.compute.clone(), head.state_hash);
         // A state is at most what this machine could hold anyway; the learner checks its exact size.
         let limit = protocol::limits::PIECE_BYTES as u64 * protocol::limits::PIECES_MAX as u64;
-        tokio::spawn(async move {
+        self.spawn(async move {
             let fetched = network.fetch_blob(state_hash, limit, &holders, network.blobs(), FETCH_DEADLINE).await;
             let result = match fetched {
-                Ok(fetched) => {
-                    let replaced = compute.run(move |learner| learner.replace(&head, fetched.bytes)).await;
-                    replaced
-                        .map_err(anyhow::Error::from)
-                        .and_then(|result| result)
-                        .map_err(|error| format!("{error:#}"))
-                }
+                Ok(fetched) => match compute.run(move |learner| learner.replace(&head, fetched.bytes)).await {
+                    Ok(replaced) => replaced.map_err(|fault| fault.to_string()),
+                    Err(error) => Err(error.to_string()),
+                },
                 Err(error) => Err(error.to_string()),
             };
-            let _ = done.send(Done::Refetched { state_hash, result }).await;
-        });
-    }
-
-    fn end(&mut self, head: &Head) {
-        let state_hash = head.state_hash.to_string();
-        self.events.emit(Event::Finished(Finished { outer_steps: head.outer_steps, state_hash, eval_loss: None }));
-        self.finished = true;
-    }
-
-    fn note(&mut self, event: MemberEvent) {
-        match event {
-            MemberEvent::Refused { round, reason } => self.warn(format!("not signing round {round}: {reason}")),
-            MemberEvent::CommitRefused { round, reason } => {
-                self.warn(format!("the commit of round {round} was not taken: {reason}"));
-            }
-            MemberEvent::Abandoned { round, reason } => {
-                let reason = reason.to_string();
-                self.events.emit(Event::RoundAbandoned(RoundAbandoned { round: round.0, reason }));
-            }
-            other => tracing::debug!(event = ?other, "core"),
-        }
-    }
-
-    fn warn(&self, message: String) {
-        self.events.emit(Event::Warning(Warning { message }));
-    }
-
-    /// Says hello, once at a time.
-    fn greet(&mut self) {
-        if std::mem::replace(&mut self.greeting, true) {
-            return;
-        }
-        let (network, done, hello, aggregator) =
-            (self.network.clone(), self.done.clone(), self.hello.clone(), self.aggregator);
-        tokio::spawn(async move {
-            let reply = network.hello(aggregator, &hello).await.ok();
-            if reply.is_none() {
-                tokio::time::sleep(HELLO_RETRY).await;
-            }
-            let _ = done.send(Done::Greeted(reply)).await;
+            Ok(Input::Refetched { state_hash, result })
         });
     }
 
     /// The payloads among `hashes` that are held.
-    fn payloads(&self, hashes: impl Iterator<Item = Hash>) -> Payloads {
-        let read = |hash: Hash| self.network.blobs().read(&hash).ok().flatten().map(|bytes| (hash, bytes));
-        hashes.filter_map(read).collect()
+    fn payloads(&self, hashes: &[Hash]) -> Payloads {
+        let read = |hash: &Hash| self.network.blobs().read(hash).ok().flatten().map(|bytes| (*hash, bytes));
+        hashes.iter().filter_map(read).collect()
     }
 
-    /// Offers the new state to joiners.
-    fn serve(&mut self, bytes: Arc<Vec<u8>>) -> anyhow::Result<()> {
-        let hash = self.network.blobs().insert(bytes)?;
-        if let Some(before) = self.served.replace(hash).filter(|before| *before != hash) {
-            self.network.blobs().remove(&before);
-        }
-        Ok(())
-    }
-
-    /// Lets go of what belonged to a round that is applied.
-    fn tidy(&mut self, round: Round) {
-        if self.core.head().is_some_and(|head| head.round >= round) {
-            for hash in std::mem::take(&mut self.held) {
-                self.network.blobs().remove(&hash);
-            }
-        }
+    /// Starts work whose answer comes back to the loop.
+    fn spawn(&self, work: impl Future<Output = Done> + Send + 'static) {
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            // The loop ends before its tasks only when the process does.
+            let _ = done.send(work.await).await;
+        });
     }
 
     /// Gives the compute thread work whose answer comes back to the loop.

@@ -219,8 +219,8 @@ pub enum Event {
     Phase {
         /// The round.
         round: Round,
-        /// Its name.
-        phase: &'static str,
+        /// Which.
+        phase: super::Phase,
     },
     /// No round begins until a quorum of voters is there.
     BelowQuorum {

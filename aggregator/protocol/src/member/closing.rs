@@ -62,7 +62,7 @@ impl Member {
         for reveal in reveals {
             let opened = certified.set.body.of(&reveal.worker).is_some_and(|commit| reveal.opens(&commit.body));
             if opened {
-                self.fetch(round, reveal.worker, reveal.payload_hash, reveal.payload_bytes);
+                self.fetch(reveal.worker, reveal.payload_hash);
             }
         }
     }
@@ -88,12 +88,12 @@ impl Member {
     }
 
     /// Has the driver fetch a payload that is not here yet.
-    pub(super) fn fetch(&mut self, round: Round, worker: crate::WorkerId, hash: Hash, bytes: u64) {
+    pub(super) fn fetch(&mut self, worker: crate::WorkerId, hash: Hash) {
         if self.held.contains(&hash) || !self.fetching.insert(hash) {
             return;
         }
         let holders = vec![worker, self.config.aggregator];
-        self.actions.push(MemberAction::Fetch { round, hash, bytes, holders });
+        self.actions.push(MemberAction::Fetch { hash, holders });
     }
 
     pub(super) fn refuse(&mut self, subject: Hash, reason: RefusalReason) {

@@ -53,33 +53,21 @@ pub enum MemberAction {
     /// Fetch a payload into the store; then call [`super::Member::fetched`] or [`super::Member::fetch_failed`]. One that is
     /// there already counts as fetched.
     Fetch {
-        /// The round.
-        round: Round,
         /// BLAKE3 of the payload.
         hash: Hash,
-        /// Its length.
-        bytes: u64,
         /// Who holds it: its owner and the aggregator.
         holders: Vec<WorkerId>,
     },
     /// Measure what a vote needs; then call [`super::Member::verified`] or [`super::Member::verify_failed`].
     Verify(VerifyRequest),
-    /// The payload entered no aggregate, since the round was abandoned or went on without it: the residual keeps it. What was
-    /// trained may serve again in a later round from the same head.
-    Settle {
-        /// The round.
-        round: Round,
-        /// The payload.
-        payload_hash: Hash,
-    },
-    /// Apply a committed round to the state and settle the own payload, as one step together with the new head; then call
+    /// Apply a committed round to the state and to the own payload, as one step together with the new head; then call
     /// [`super::Member::applied`]. It ends any training that is still going on. When the state computed is not the head's,
     /// nothing is stored, and the call tells its hash. The step may become durable after the call, as a whole, but before
     /// any payload that follows and before the next [`MemberAction::Persist`]; that of the run's last round before the call,
     /// since the aggregator ends once every worker has said that it holds it.
     Apply(ApplyRequest),
     /// The state held is not known to be that of the head, the first head included: unless it hashes to the head's state (then
-    /// the residual stays, and a payload still pending in it is settled as not accepted), fetch that and begin with a zero
+    /// the residual stays, and a payload still pending in it counts as not accepted), fetch that and begin with a zero
     /// residual; then call [`super::Member::refetched`], or [`super::Member::refetch_failed`]. It ends any training that is
     /// still going on. Both become durable together with the head, as with [`MemberAction::Apply`].
     Refetch {
@@ -233,6 +221,14 @@ pub enum MemberEvent {
         round: Round,
         /// Why.
         reason: AbandonReason,
+    },
+    /// The own payload entered no aggregate, since the round was abandoned or went on without it: the residual keeps it. What
+    /// was trained may serve again in a later round from the same head.
+    LeftOut {
+        /// The round.
+        round: Round,
+        /// The payload.
+        payload_hash: Hash,
     },
     /// The state after a round is not the committed one.
     Drifted {

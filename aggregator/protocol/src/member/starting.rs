@@ -70,7 +70,7 @@ impl Member {
         }
         self.open.over = true;
         self.note(MemberEvent::Abandoned { round: *round, reason: reason.clone() });
-        self.settle(*round);
+        self.leave_out(*round);
     }
 
     /// Goes on after the head has moved: the run may be over, which takes nobody's word, or the announced round begin.
@@ -94,7 +94,7 @@ impl Member {
             return;
         }
         if (self.open.round, self.open.term) != (round, term) {
-            self.settle_before(round);
+            self.leave_out_before(round);
             self.open = Open { round, term, ..Open::default() };
             self.fetching.clear();
             self.held.clear();
@@ -137,16 +137,16 @@ impl Member {
     }
 
     /// A payload of an earlier round on the same head: that round was abandoned.
-    fn settle_before(&mut self, round: Round) {
+    fn leave_out_before(&mut self, round: Round) {
         if let Some(earlier) = self.own.as_ref().map(|own| own.commitment.body.round).filter(|earlier| *earlier < round)
         {
-            self.settle(earlier);
+            self.leave_out(earlier);
         }
     }
 
-    fn settle(&mut self, round: Round) {
+    fn leave_out(&mut self, round: Round) {
         if let Some(own) = self.own.take_if(|own| own.commitment.body.round == round) {
-            self.actions.push(MemberAction::Settle { round, payload_hash: own.payload.hash });
+            self.note(MemberEvent::LeftOut { round, payload_hash: own.payload.hash });
         }
     }
 }

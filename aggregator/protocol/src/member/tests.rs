@@ -172,11 +172,11 @@ impl Stage {
             MemberAction::Train { .. } => Some("train"),
             MemberAction::Fetch { .. } => Some("fetch"),
             MemberAction::Verify(_) => Some("verify"),
-            MemberAction::Settle { .. } => Some("settle"),
             MemberAction::Apply(_) => Some("apply"),
             MemberAction::Refetch { .. } => Some("refetch"),
             MemberAction::Rejoin => Some("rejoin"),
             MemberAction::Done { .. } => Some("done"),
+            MemberAction::Note(MemberEvent::LeftOut { .. }) => Some("left out"),
             MemberAction::Note(_) => None,
         };
         self.log.iter().filter_map(kind).collect()
@@ -534,7 +534,7 @@ fn payloads_of_a_committed_round_that_cannot_be_had_cost_the_whole_state_in_the_
 }
 
 #[test]
-fn an_abandoned_round_settles_the_payload_and_the_next_one_trains_from_the_same_head() {
+fn an_abandoned_round_leaves_the_payload_out_and_the_next_one_trains_from_the_same_head() {
     let abandonment =
         Abandonment { session: SESSION, round: Round(1), term: Term(1), reason: AbandonReason::NoCommits };
     let mut stage = Stage::committed(3);
@@ -543,14 +543,14 @@ fn an_abandoned_round_settles_the_payload_and_the_next_one_trains_from_the_same_
     assert!(stage.news().is_empty(), "only the aggregator abandons");
     stage.hear(Message::Abandoned(Signed::new(abandonment, &aggregator())));
     stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
-    assert_eq!(stage.news(), ["settle", "train"]);
+    assert_eq!(stage.news(), ["left out", "train"]);
 }
 
 #[test]
-fn a_round_that_was_abandoned_unheard_is_settled_too() {
+fn a_round_that_was_abandoned_unheard_left_it_out_too() {
     let mut stage = Stage::committed(3).restarted(true);
     stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
-    assert_eq!(stage.news(), ["settle", "train"]);
+    assert_eq!(stage.news(), ["left out", "train"]);
 }
 
 #[test]
@@ -564,13 +564,13 @@ fn a_delayed_start_of_an_earlier_round_is_passed_over() {
 }
 
 #[test]
-fn payload_of_a_round_that_went_on_is_settled_and_not_committed() {
+fn payload_of_a_round_that_went_on_is_left_out_and_not_committed() {
     let mut stage = Stage::ready(3);
     stage.start();
     stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
     stage.news();
     stage.train();
-    assert_eq!(stage.news(), ["settle"]);
+    assert_eq!(stage.news(), ["left out"]);
 }
 
 #[test]

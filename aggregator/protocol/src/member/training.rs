@@ -19,7 +19,7 @@ impl Member {
         let Some(head) = self.head.clone() else { return };
         if round != self.open.round || self.open.over || self.busy != Busy::Idle || self.own_of(round).is_some() {
             // Too late: the round went on without it.
-            return self.actions.push(MemberAction::Settle { round, payload_hash: payload.hash });
+            return self.note(MemberEvent::LeftOut { round, payload_hash: payload.hash });
         }
         let (session, term) = (self.config.session, self.open.term);
         let body = Commitment::of_payload(&self.config.keypair, session, round, term, head.state_hash, &payload.hash);

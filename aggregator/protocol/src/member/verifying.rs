@@ -111,7 +111,7 @@ impl Member {
         for contribution in manifest.contributions.iter().filter(|contribution| needed(contribution)) {
             let Some(hash) = contribution.payload_hash else { continue };
             complete &= self.held.contains(&hash);
-            self.fetch(manifest.round, contribution.worker, hash, contribution.bytes);
+            self.fetch(contribution.worker, hash);
         }
         complete
     }

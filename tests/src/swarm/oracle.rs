@@ -1,16 +1,19 @@
 //! What must never happen, checked while it would.
 
-use protocol::{
-    CommittedManifest, Hash, Round, Signed, WorkerId, coordinator::Record, member::MemberRecord, roster::quorum,
-};
 use std::collections::{BTreeMap, BTreeSet};
+
+use protocol::coordinator::Record;
+use protocol::member::MemberRecord;
+use protocol::roster::quorum;
+use protocol::{CommittedManifest, Hash, Reason, Round, Signed, WorkerId};
+use record::RoundRecord;
 
 /// Sees everything that becomes durable anywhere and every acknowledgement that arrives.
 #[derive(Default)]
-pub(crate) struct Oracle {
+pub struct Oracle {
     /// State and manifest hash by round, as first committed.
-    pub(crate) committed: BTreeMap<Round, CommittedManifest>,
-    pub(crate) abandoned: BTreeSet<Round>,
+    pub committed: BTreeMap<Round, CommittedManifest>,
+    pub abandoned: BTreeSet<Round>,
     closed: BTreeMap<Round, Hash>,
     proposed: BTreeMap<Round, Hash>,
     acknowledged: BTreeSet<(Round, WorkerId, Hash)>,
@@ -22,7 +25,7 @@ pub(crate) struct Oracle {
 
 impl Oracle {
     /// The aggregator made a record durable.
-    pub(crate) fn recorded(&mut self, record: &Record) {
+    pub fn recorded(&mut self, record: &Record) {
         match record {
             Record::Genesis(head) => {
                 self.voters.insert(Round(0), head.body.roster.voters().count());
@@ -42,7 +45,7 @@ impl Oracle {
     }
 
     /// A worker made a record durable.
-    pub(crate) fn worker_recorded(&mut self, worker: WorkerId, record: &MemberRecord) {
+    pub fn worker_recorded(&mut self, worker: WorkerId, record: &MemberRecord) {
         match record {
             MemberRecord::Committed(_) => {}
             MemberRecord::Countersigned(Signed { body, .. }) => {
@@ -55,12 +58,12 @@ impl Oracle {
     }
 
     /// A worker heard that its commit is recorded.
-    pub(crate) fn acknowledged(&mut self, round: Round, worker: WorkerId, commitment: Hash) {
+    pub fn acknowledged(&mut self, round: Round, worker: WorkerId, commitment: Hash) {
         self.acknowledged.insert((round, worker, commitment));
     }
 
     /// A worker stored the state after a round.
-    pub(crate) fn applied(&mut self, round: Round, worker: WorkerId, state: Hash) {
+    pub fn applied(&mut self, round: Round, worker: WorkerId, state: Hash) {
         let committed = self.committed.get(&round);
         let expected = committed.map(|committed| committed.manifest.body.state_hash);
         assert_eq!(Some(state), expected, "{worker:?} applied something else than round {round} committed");
@@ -70,7 +73,7 @@ impl Oracle {
     }
 
     /// A worker died with the states after `kept` up to `newest` not durable yet: it will apply them again.
-    pub(crate) fn fell_back(&mut self, worker: WorkerId, kept: Round, newest: Round) {
+    pub fn fell_back(&mut self, worker: WorkerId, kept: Round, newest: Round) {
         self.applied.retain(|(round, by), _| *by != worker || *round <= kept || *round > newest);
     }
 
@@ -90,8 +93,24 @@ impl Oracle {
         }
     }
 
+    /// The aggregator wrote the line of a round: a view of the manifest that was committed.
+    pub fn line(&mut self, record: &RoundRecord) {
+        let committed = self.committed.get(&record.round).expect("a line is of a committed round");
+        let expected = RoundRecord::of(committed);
+        let found = RoundRecord { eval_loss: expected.eval_loss, timings_ms: expected.timings_ms, ..record.clone() };
+        assert_eq!(found, expected, "the line of round {} is not its manifest's", record.round);
+    }
+
+    /// Contributions that did not arrive as they were committed.
+    #[must_use]
+    pub fn undelivered(&self) -> usize {
+        let entries = self.committed.values().flat_map(|committed| &committed.manifest.body.contributions);
+        entries.filter(|entry| matches!(entry.reason, Reason::Withheld | Reason::Undelivered)).count()
+    }
+
     /// State and manifest hashes in the order of rounds.
-    pub(crate) fn chain(&self) -> Vec<(Round, Hash, Hash)> {
+    #[must_use]
+    pub fn chain(&self) -> Vec<(Round, Hash, Hash)> {
         let links = self.committed.iter();
         links
             .map(|(round, committed)| (*round, committed.manifest.body.state_hash, committed.manifest.body.hash()))

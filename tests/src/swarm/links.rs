@@ -1,31 +1,28 @@
 //! Links between the workers and the aggregator.
 
-use super::{Event, World};
-use protocol::{Member, Message, WorkerId, roster::Join};
+use node::performer::{leader, member};
+use protocol::{Message, WorkerId};
 
-impl World {
+use super::body::Body;
+use super::world::{Event, World};
+
+impl<B: Body> World<B> {
     pub(super) fn connect(&mut self, index: usize) {
-        let up = self.workers[index].core.is_some() && self.aggregator.core.is_some();
+        let up = self.workers[index].life.is_some() && self.leader.life.is_some();
         if !up || self.workers[index].link.is_some() {
             return;
         }
         self.links += 1;
         self.workers[index].link = Some(self.links);
-        self.rejoin(index);
         let me = self.worker_id(index);
-        self.aggregator_call(|core, now| core.connected(now, me));
-        self.worker_call(index, Member::connected);
-    }
-
-    pub(super) fn rejoin(&mut self, index: usize) {
-        let join = Join { worker: self.worker_id(index), addresses: vec![format!("toy/{index}")] };
-        self.aggregator_call(|core, now| core.joined(now, join).unwrap_or_default());
+        self.leader_input(leader::Input::Connected(me));
+        self.worker_input(index, member::Input::Connected);
     }
 
     pub(super) fn cut(&mut self, index: usize) {
         if self.workers[index].link.take().is_some() {
             let me = self.worker_id(index);
-            self.aggregator_call(|core, now| core.disconnected(now, me));
+            self.leader_input(leader::Input::Disconnected(me));
         }
     }
 
@@ -38,17 +35,17 @@ impl World {
         }
     }
 
-    pub(super) fn send_to_aggregator(&mut self, worker: usize, message: Message) {
+    pub(super) fn send_to_leader(&mut self, worker: usize, message: Message) {
         let Some(link) = self.workers[worker].link else { return };
         self.figures.refusals += u64::from(matches!(message, Message::Refused(_)));
         for _ in 0..self.copies() {
             let message = through_bytes(&message);
-            self.later(1, self.faults.delay_ms.max(2), Event::ToAggregator { worker, link, message });
+            self.later(1, self.faults.delay_ms.max(2), Event::ToLeader { worker, link, message });
         }
     }
 
     /// How often a message arrives.
-    pub(super) fn copies(&mut self) -> usize {
+    fn copies(&mut self) -> usize {
         if !self.is_faulty() {
             1
         } else if self.random.happens(self.faults.loss) {
