@@ -7,8 +7,8 @@ use node::state::{OuterRule, State};
 use protocol::manifest::Contribution;
 use protocol::roster::Join;
 use protocol::{
-    Certificate, CommittedManifest, Hash, Head, Keypair, Manifest, NetworkId, Reason, Roster, Round, Signed, Term,
-    Verdict, WorkerId,
+    Certificate, CommittedManifest, Hash, Head, Keypair, Manifest, NetworkId, Reason, Roster, Round, Signed, Stage,
+    Term, Verdict, WorkerId,
 };
 use record::{Genesis, Start};
 
@@ -69,8 +69,8 @@ impl Session {
         let header = Header {
             version: VERSION,
             codec,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             elements: self.state.elements() as u64,
             round: round.0,
             tokens: self.tokens(),
@@ -97,10 +97,10 @@ impl Session {
         Manifest {
             session: self.head.session,
             round,
-            term: Term(1),
+            term: Term::FIRST,
             outer_step: self.head.outer_steps + 1,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             base_hash: self.head.state_hash,
             parent_hash: self.head.manifest_hash,
             state_hash,

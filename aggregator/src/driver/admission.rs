@@ -61,7 +61,7 @@ impl Session {
         let shards = genesis.data_shards.iter();
         Ok(Welcome {
             session: genesis.session,
-            term: Term(1),
+            term: Term::FIRST,
             job: self.place.job.to_toml()?,
             state_hash: head.as_ref().map_or(genesis.state_hash, |head| head.state_hash),
             head,

@@ -81,7 +81,7 @@ impl Session {
     ) -> anyhow::Result<Self> {
         let config = CoordinatorConfig {
             session: place.genesis.session,
-            term: protocol::Term(1),
+            term: protocol::Term::FIRST,
             keypair: place.keypair.clone(),
             parameters: place.parameters.clone(),
             genesis_state: place.genesis.state_hash,

@@ -17,7 +17,7 @@ use node::payloads::Payloads;
 use node::state::{OuterRule, State};
 use protocol::member::{ApplyRequest, Payload, Verification, VerifyRequest};
 use protocol::message::Timings;
-use protocol::{Assignment, Hash, Head, Parameters, Round, SessionId, WorkerId};
+use protocol::{Assignment, Hash, Head, Parameters, Round, SessionId, Stage, WorkerId};
 use tokio_util::sync::CancellationToken;
 
 use super::directory::{Snapshot, TrainingFacts};
@@ -230,8 +230,8 @@ impl Learner {
         let header = Header {
             version: kernels::VERSION,
             codec,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             layout_hash: self.rule.layout().hash(),
             base_hash: head.state_hash.0,
             session: self.session.0,
