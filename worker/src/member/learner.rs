@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use kernels::{Codec, Compressor, Header};
+use kernels::{Codec, Compressor, CompressorError, Header, Local};
 use models::data::Split;
-use models::{OptimizerState, Trainer};
+use models::{Live, OptimizerState, Trainer};
 use node::job::{Exchange, Job};
 use node::measure::{self, Context};
 use node::payloads::Payloads;
@@ -133,7 +133,7 @@ impl Learner {
     pub(super) fn replace(&mut self, head: &Head, bytes: Arc<Vec<u8>>) -> anyhow::Result<()> {
         let state = self.rule.parse_state(&bytes, &head.state_hash, head.outer_steps)?;
         if state.hash() != self.state.hash() {
-            self.compressor = new_compressor(&self.job, &self.trainer);
+            self.compressor = new_compressor(&self.job, &self.trainer)?;
             self.pending = None;
         }
         if self.head.as_ref().is_some_and(|held| held.manifest_hash != head.manifest_hash) {
@@ -295,9 +295,7 @@ impl Learner {
             let tokens_per_s = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
             progress(Progress { step: u64::from(step) + 1, steps, loss: report.loss, tokens_per_s });
         }
-        // On an accelerator the parameters stay where they are.
-        let local = if self.trainer.flat_tensor().is_some() { None } else { Some(self.trainer.parameters()?) };
-        Ok(Some(Inner { base: None, local, tokens, optimizer: self.trainer.optimizer_state()? }))
+        Ok(Some(Inner { gradient: None, tokens, optimizer: self.trainer.optimizer_state()? }))
     }
 
     /// With `exchange = "gradient"` what is exchanged is the gradient itself.
@@ -308,50 +306,38 @@ impl Learner {
         let tokens = batch.predicted() as u64;
         let tokens_per_s = tokens as f64 / started.elapsed().as_secs_f64().max(1e-9);
         progress(Progress { step: 1, steps: 1, loss, tokens_per_s });
-        let local = Some(vec![0.0; gradient.len()]);
-        Ok(Inner { base: Some(gradient), local, tokens, optimizer: self.optimizer.clone() })
+        Ok(Inner { gradient: Some(gradient), tokens, optimizer: self.optimizer.clone() })
     }
 
     fn encode(&mut self, codec: Codec, inner: &Inner) -> anyhow::Result<Vec<u8>> {
-        let base = inner.base.as_deref().unwrap_or(&self.state.theta);
-        match &inner.local {
-            Some(local) => Ok(self.compressor.encode(codec, base, local)?),
-            None => self.encode_on_device(codec),
+        match &inner.gradient {
+            None => Ok(self.compressor.encode(codec, &self.state.theta, local(&self.trainer)?)?),
+            Some(gradient) => {
+                let zeros = vec![0.0; gradient.len()];
+                Ok(self.compressor.encode(codec, gradient, Local::Host(&zeros))?)
+            }
         }
-    }
-
-    /// Encodes what the accelerator holds against the state, without bringing it to the host.
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    fn encode_on_device(&mut self, codec: Codec) -> anyhow::Result<Vec<u8>> {
-        let local = self.trainer.flat_tensor().context("the parameters are not on a device")?;
-        let base = kernels::cube::upload(self.state.theta.clone(), &local.device());
-        Ok(self.compressor.encode_tensors(codec, base, local)?)
-    }
-
-    #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-    fn encode_on_device(&mut self, _: Codec) -> anyhow::Result<Vec<u8>> {
-        anyhow::bail!("this build has no device but the CPU")
     }
 }
 
-/// What the inner steps lead to: the contribution is base − local.
+/// What the inner steps lead to: the parameters in the trainer, or the gradient of the one step.
 struct Inner {
-    /// The base, where it is not the state.
-    base: Option<Vec<f32>>,
-    /// The parameters after the inner steps, unless they are on a device.
-    local: Option<Vec<f32>>,
+    gradient: Option<Vec<f32>>,
     tokens: u64,
     optimizer: OptimizerState,
 }
 
-/// A compressor that has learned nothing yet, where the trainer's parameters are.
-pub(super) fn new_compressor(job: &Job, trainer: &Trainer) -> Compressor {
-    let (elements, beta) = (trainer.layout().elements, job.codec.error_feedback as f32);
-    #[cfg(any(feature = "wgpu", feature = "cuda"))]
-    if let Some(parameters) = trainer.flat_tensor() {
-        return Compressor::on_device(elements, beta, &parameters.device());
+/// The trainer's parameters as a compressor takes them.
+fn local(trainer: &Trainer) -> Result<Local<'_>, CompressorError> {
+    match trainer.live() {
+        Live::Host(values) => Ok(Local::Host(values)),
+        Live::Device(tensor) => Local::device(tensor),
     }
-    Compressor::new(elements, beta)
+}
+
+/// A compressor that has learned nothing yet, where the trainer's parameters are.
+pub(super) fn new_compressor(job: &Job, trainer: &Trainer) -> Result<Compressor, CompressorError> {
+    Ok(Compressor::new(&local(trainer)?, job.codec.error_feedback as f32))
 }
 
 fn indices(windows: Vec<u64>) -> Vec<usize> {

@@ -59,7 +59,7 @@ pub(super) fn start(
     let mut learner = Learner {
         worker: keypair.worker(),
         session: welcome.session,
-        compressor: new_compressor(&job, &trainer),
+        compressor: new_compressor(&job, &trainer)?,
         optimizer: fresh_optimizer(&job, state.elements()),
         parameters: parameters.clone(),
         job,
