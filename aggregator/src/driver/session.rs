@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use network::{Network, NetworkEvent};
-use node::compute::ComputeThread;
+use node::compute::{ComputeThread, Fault};
 use node::outbox::Outbox;
 use node::payloads;
 use protocol::coordinator::{Action, AggregateRequest, Event as CoreEvent, Resume, ScoreRequest, Scored};
@@ -255,7 +255,7 @@ impl Session {
         self.ended.push_back(self.clock);
         self.clock = RoundClock::start(self.now().0);
         self.compute(move |desk| {
-            let applied = desk.commit(&committed, &head).map_err(|error| format!("{error:#}"));
+            let applied = desk.commit(&committed, &head).map_err(|fault| fault.to_string());
             Done::Committed { head: Box::new(head), committed: Box::new(committed), applied }
         })
     }
@@ -302,7 +302,7 @@ impl Session {
 
     fn close(&mut self, head: Head) -> anyhow::Result<()> {
         self.compute(move |desk| {
-            let end = desk.finish(&head).map_err(|error| format!("{error:#}"));
+            let end = desk.finish(&head).map_err(|fault| fault.to_string());
             Done::Finished { head: Box::new(head), end }
         })
     }
@@ -342,8 +342,8 @@ impl Session {
     }
 }
 
-fn timed<T>(work: impl FnOnce() -> anyhow::Result<T>) -> (Result<T, String>, f64) {
+fn timed<T>(work: impl FnOnce() -> Result<T, Fault>) -> (Result<T, String>, f64) {
     let started = Instant::now();
-    let result = work().map_err(|error| format!("{error:#}"));
+    let result = work().map_err(|fault| fault.to_string());
     (result, started.elapsed().as_secs_f64() * 1e3)
 }
