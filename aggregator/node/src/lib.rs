@@ -1,5 +1,5 @@
 //! What every node of a session does alike, whoever leads: the job, the data, the state and how it follows from a round,
-//! measuring, checkpoints, and the thread that computes.
+//! measuring, the inner steps, checkpoints, and the thread that computes.
 //!
 //! Invariants: whatever decides something is a pure function of its arguments; the same job, state and payloads give the
 //! same next state and the same recorded numbers on every node.
@@ -9,6 +9,8 @@ pub mod compute;
 pub mod corpus;
 pub mod evaluate;
 pub mod job;
+pub mod learner;
+pub mod learning;
 pub mod measure;
 pub mod outbox;
 pub mod payloads;

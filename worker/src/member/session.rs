@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use disk::RecordLog;
 use network::{Network, NetworkEvent};
-use node::compute::ComputeThread;
+use node::compute::{ComputeThread, Fault};
+use node::learner::{Applied, Learner, Trained, Write};
+use node::learning::Progress;
 use node::outbox::Outbox;
 use node::payloads::Payloads;
 use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Verification, VerifyRequest};
@@ -20,10 +22,10 @@ use record::events::{Event, Events, Finished, Inner, RoundAbandoned, RoundApplie
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::learner::{Learner, Progress, Trained};
+use super::Machine;
 use super::offers::{OFFER_EVERY, Offers};
-use super::writer::Written;
-use crate::member::WorkerConfig;
+use super::starting::Started;
+use super::writer::Writer;
 
 /// Finished work that may wait for the loop.
 const DONE_MAX: usize = 1024;
@@ -36,11 +38,11 @@ const HELLO_RETRY: Duration = Duration::from_millis(500);
 
 /// An answer of work that ran elsewhere.
 enum Done {
-    Trained { round: Round, trained: Result<Option<Trained>, String> },
+    Trained { round: Round, trained: Result<Option<Trained>, Fault> },
     Fetched { hash: Hash, bytes: Result<Arc<Vec<u8>>, String> },
-    Verified { manifest_hash: Hash, verification: Result<Verification, String> },
-    Applied { round: Round, applied: Result<(Hash, Arc<Vec<u8>>), String> },
-    Refetched { state_hash: Hash, result: Result<(), String> },
+    Verified { manifest_hash: Hash, verification: Result<Verification, Fault> },
+    Applied { round: Round, outer_steps: u64, applied: Result<Applied, Fault> },
+    Refetched { state_hash: Hash, outer_steps: u64, result: Result<Vec<Write>, String> },
     Greeted(Option<HelloReply>),
 }
 
@@ -48,7 +50,9 @@ enum Done {
 pub(super) struct Session {
     core: Member,
     records: RecordLog,
-    kept: Written,
+    writer: Writer,
+    /// Outer steps of the run: the last state is on the disk before the aggregator is told of it.
+    outer_steps: u64,
     /// Whether the newest state may not be on the disk yet; until it is, the records of its round stay.
     keeping: bool,
     aggregator: WorkerId,
@@ -73,30 +77,24 @@ pub(super) struct Session {
 }
 
 impl Session {
-    #[allow(clippy::too_many_arguments, reason = "one caller; what it hands over was just made")]
-    pub(super) fn new(
-        core: Member,
-        records: RecordLog,
-        kept: Written,
-        config: &WorkerConfig,
-        hello: Hello,
-        network: Network,
-        compute: ComputeThread<Learner>,
-        events: Events,
-        limit: u64,
-    ) -> Self {
+    pub(super) fn new(machine: &Machine, hello: Hello, started: Started) -> std::io::Result<Self> {
+        let Started { member: core, learner, records, writer, limit, .. } = started;
+        let outer_steps = learner.facts().parameters.rounds;
+        let compute = ComputeThread::spawn("compute", learner)?;
         let (done, answers) = mpsc::channel(DONE_MAX);
-        Self {
+        let network = machine.network.clone();
+        Ok(Self {
             core,
             records,
-            kept,
+            writer,
+            outer_steps,
             keeping: false,
-            aggregator: config.invite.aggregator,
+            aggregator: machine.config.invite.aggregator,
             hello,
             outbox: Outbox::new(network.clone()),
             network,
             compute,
-            events,
+            events: machine.events.clone(),
             limit,
             held: BTreeSet::new(),
             served: None,
@@ -107,7 +105,7 @@ impl Session {
             finished: false,
             offers: None,
             ledger: None,
-        }
+        })
     }
 
     /// Signs for the ledger that the welcome named.
@@ -135,7 +133,7 @@ impl Session {
                     return Ok(());
                 }
                 Some(event) = inbox.recv() => self.on_network(event),
-                Some(done) = answers.recv() => self.on_done(done)?,
+                Some(done) = answers.recv() => self.on_done(done).await?,
                 _ = offer.tick() => {
                     self.offer()?;
                     Vec::new()
@@ -147,7 +145,7 @@ impl Session {
         self.training.cancel();
         // The aggregator waits for the word that this worker has the last state.
         self.outbox.flush(FAREWELL).await;
-        self.kept.wait().await
+        Ok(self.writer.written().await?)
     }
 
     fn on_network(&mut self, event: NetworkEvent) -> Vec<MemberAction> {
@@ -162,10 +160,12 @@ impl Session {
         }
     }
 
-    fn on_done(&mut self, done: Done) -> anyhow::Result<Vec<MemberAction>> {
+    async fn on_done(&mut self, done: Done) -> anyhow::Result<Vec<MemberAction>> {
         Ok(match done {
-            Done::Trained { round, trained } => match trained.map_err(anyhow::Error::msg)? {
-                Some((payload, file)) => {
+            Done::Trained { round, trained } => match trained? {
+                Some(Trained { payload, file, writes }) => {
+                    self.writer.write(writes)?;
+                    self.writer.written().await?;
                     self.held.insert(self.network.blobs().insert(file)?);
                     self.core.trained(round, payload)
                 }
@@ -180,25 +180,26 @@ impl Session {
                 self.core.fetch_failed(hash)
             }
             Done::Verified { verification: Ok(verification), .. } => self.core.verified(&verification),
-            Done::Verified { manifest_hash, verification: Err(why) } => {
+            Done::Verified { manifest_hash, verification: Err(fault) } => {
+                let why = fault.to_string();
                 self.warn(format!("a proposal could not be verified: {why}"));
                 self.core.verify_failed(manifest_hash, &why)
             }
-            Done::Applied { round, applied } => {
-                let (state_hash, bytes) = applied.map_err(anyhow::Error::msg)?;
-                self.serve(bytes)?;
+            Done::Applied { round, outer_steps, applied } => {
+                let Applied { state_hash, state, writes } = applied?;
+                self.keep(writes, outer_steps).await?;
+                self.serve(state)?;
                 self.events
                     .emit(Event::RoundApplied(RoundApplied { round: round.0, state_hash: state_hash.to_string() }));
-                self.keeping = true;
                 let actions = self.core.applied(round, state_hash);
                 self.tidy(round);
                 actions
             }
-            Done::Refetched { state_hash, result: Ok(()) } => {
-                self.keeping = true;
+            Done::Refetched { state_hash, outer_steps, result: Ok(writes) } => {
+                self.keep(writes, outer_steps).await?;
                 self.core.refetched(state_hash)
             }
-            Done::Refetched { state_hash, result: Err(why) } => {
+            Done::Refetched { state_hash, result: Err(why), .. } => {
                 self.warn(format!("the state could not be fetched: {why}"));
                 self.core.refetch_failed(state_hash)
             }
@@ -207,6 +208,13 @@ impl Session {
                 self.on_greeted(reply)?
             }
         })
+    }
+
+    /// Has the newest state written, and waits for the last one: the aggregator ends once everybody holds it.
+    async fn keep(&mut self, writes: Vec<Write>, outer_steps: u64) -> anyhow::Result<()> {
+        self.keeping = true;
+        self.writer.write(writes)?;
+        if outer_steps >= self.outer_steps { Ok(self.writer.written().await?) } else { Ok(()) }
     }
 
     fn on_greeted(&mut self, reply: Option<HelloReply>) -> anyhow::Result<Vec<MemberAction>> {
@@ -260,7 +268,7 @@ impl Session {
     /// the rounds before may go.
     async fn persist(&mut self, record: &MemberRecord) -> anyhow::Result<()> {
         if std::mem::take(&mut self.keeping) {
-            self.kept.wait().await?;
+            self.writer.written().await?;
             return Ok(self.records.replace(std::slice::from_ref(record))?);
         }
         Ok(self.records.append(record)?)
@@ -271,11 +279,11 @@ impl Session {
         self.training.cancel();
         self.training = CancellationToken::new();
         let (stop, events) = (self.training.clone(), self.events.clone());
-        self.compute(move |learner| {
+        let job = move |learner: &mut Learner| {
             let mut report = |progress: Progress| events.emit(Event::Inner(inner_event(round, progress)));
-            let trained = learner.train(round, &head, &codec, &stop, &mut report);
-            Done::Trained { round, trained: trained.map_err(|error| format!("{error:#}")) }
-        })
+            learner.train(round, &head, &codec, &stop, &mut report)
+        };
+        Ok(self.compute.submit_with(&self.done, job, move |trained| Done::Trained { round, trained })?)
     }
 
     /// Lets the other members fetch from here, and makes known where they are.
@@ -301,18 +309,18 @@ impl Session {
     fn verify(&mut self, request: VerifyRequest) -> anyhow::Result<()> {
         let hashes = request.manifest.contributions.iter().filter_map(|entry| entry.payload_hash);
         let payloads = self.payloads(hashes);
-        self.compute(move |learner| {
-            let verification = learner.verify(&request, &payloads).map_err(|error| format!("{error:#}"));
-            Done::Verified { manifest_hash: request.manifest_hash, verification }
-        })
+        let manifest_hash = request.manifest_hash;
+        let job = move |learner: &mut Learner| learner.verify(&request, &payloads);
+        let done = move |verification| Done::Verified { manifest_hash, verification };
+        Ok(self.compute.submit_with(&self.done, job, done)?)
     }
 
     fn apply(&mut self, request: ApplyRequest) -> anyhow::Result<()> {
         let payloads = self.payloads(request.summands.iter().map(|summand| summand.payload_hash));
-        self.compute(move |learner| {
-            let applied = learner.apply(&request, &payloads).map_err(|error| format!("{error:#}"));
-            Done::Applied { round: request.committed.manifest.body.round, applied }
-        })
+        let (round, outer_steps) = (request.committed.manifest.body.round, request.head.outer_steps);
+        let job = move |learner: &mut Learner| learner.apply(&request, &payloads);
+        let done = move |applied| Done::Applied { round, outer_steps, applied };
+        Ok(self.compute.submit_with(&self.done, job, done)?)
     }
 
     fn refetch(&mut self, head: Head) {
@@ -321,7 +329,7 @@ impl Session {
         holders.extend(
             head.roster.members.iter().map(|member| member.worker).filter(|worker| *worker != network.worker()),
         );
-        let state_hash = head.state_hash;
+        let (state_hash, outer_steps) = (head.state_hash, head.outer_steps);
         // A state is at most what this machine could hold anyway; the learner checks its exact size.
         let limit = protocol::limits::PIECE_BYTES as u64 * protocol::limits::PIECES_MAX as u64;
         tokio::spawn(async move {
@@ -329,14 +337,11 @@ impl Session {
             let result = match fetched {
                 Ok(fetched) => {
                     let replaced = compute.run(move |learner| learner.replace(&head, fetched.bytes)).await;
-                    replaced
-                        .map_err(anyhow::Error::from)
-                        .and_then(|result| result)
-                        .map_err(|error| format!("{error:#}"))
+                    replaced.map_err(Fault::from).and_then(|result| result).map_err(|fault| fault.to_string())
                 }
                 Err(error) => Err(error.to_string()),
             };
-            let _ = done.send(Done::Refetched { state_hash, result }).await;
+            let _ = done.send(Done::Refetched { state_hash, outer_steps, result }).await;
         });
     }
 
@@ -402,11 +407,6 @@ impl Session {
                 self.network.blobs().remove(&hash);
             }
         }
-    }
-
-    /// Gives the compute thread work whose answer comes back to the loop.
-    fn compute(&self, job: impl FnOnce(&mut Learner) -> Done + Send + 'static) -> anyhow::Result<()> {
-        Ok(self.compute.submit_to(&self.done, job)?)
     }
 }
 
