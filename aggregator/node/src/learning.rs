@@ -244,3 +244,6 @@ fn local(trainer: &Trainer) -> Result<Local<'_>, CompressorError> {
 fn rate_of(tokens: u64, started: Instant) -> f64 {
     tokens as f64 / started.elapsed().as_secs_f64().max(1e-9)
 }
+
+#[cfg(test)]
+mod tests;

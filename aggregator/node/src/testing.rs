@@ -2,6 +2,8 @@
 //! parameters, payloads, manifests.
 
 use kernels::{Codec, Header, VERSION, encode, seal};
+use models::data::{self, Split};
+use models::{ComputeDevice, Trainer, TrainerOptions};
 use node::job::{Exchange, Job};
 use node::state::{OuterRule, State};
 use protocol::manifest::Contribution;
@@ -54,6 +56,18 @@ impl Session {
         let roster = Roster::genesis(&workers.iter().map(join).collect::<Vec<_>>());
         let head = Head::genesis(genesis.session, state.hash(), elements, roster);
         Self { job, rule, genesis, aggregator, workers, head, state }
+    }
+
+    /// A text of a few thousand tokens.
+    pub(crate) fn split(&self) -> Split {
+        let tokens: Vec<u32> = (0..4000_u32).map(|i| (i * i / 7) % 64).collect();
+        data::split(&tokens, self.job.train.sequence_length).unwrap()
+    }
+
+    /// A trainer on one thread, so that its sums are those of every machine.
+    pub(crate) fn trainer(&self) -> Trainer {
+        let config = self.job.model.config().unwrap();
+        Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap()
     }
 
     /// A worker's payload of a round on top of the head.

@@ -204,19 +204,19 @@ impl Hashed<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use protocol::member::Payload;
     use protocol::message::Timings;
     use protocol::{Roster, Round, SessionId};
 
-    fn facts() -> TrainingFacts {
+    pub(in crate::member) fn facts() -> TrainingFacts {
         let payload = Payload { hash: Hash([3; 32]), bytes: 5, tokens: 7, timings: Timings::default() };
         let (base, work) = (Hash([1; 32]), Hash([2; 32]));
         TrainingFacts { round: Round(4), base, codec: "topk64-q2".to_owned(), payload, work }
     }
 
-    fn snapshot() -> Snapshot {
+    pub(in crate::member) fn snapshot() -> Snapshot {
         let manifest_hash = Hash([5; 32]);
         let head = Head {
             session: SessionId([6; 32]),

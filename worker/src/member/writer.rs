@@ -87,3 +87,67 @@ impl Waiting {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::member::directory::tests::{facts, snapshot};
+    use std::path::Path;
+
+    fn payload(bytes: &[u8]) -> Write {
+        Write::Payload { facts: facts(), file: Arc::new(bytes.to_vec()) }
+    }
+
+    fn snapshot_of(step: u64) -> Write {
+        let mut snapshot = snapshot();
+        snapshot.optimizer.step = step;
+        Write::Snapshot(snapshot)
+    }
+
+    fn writer(folder: &Path) -> (Writer, Directory) {
+        let directory = Directory::open(folder).unwrap();
+        (Writer::spawn(directory.clone()).unwrap(), directory)
+    }
+
+    #[tokio::test]
+    async fn what_was_handed_in_is_on_the_disk_when_it_is_said_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, directory) = writer(folder.path());
+        writer.written().await.unwrap();
+        for step in 1..=3_u8 {
+            writer.write(vec![snapshot_of(step.into()), payload(&[step])]).unwrap();
+            writer.write(Vec::new()).unwrap();
+            writer.written().await.unwrap();
+            assert_eq!(directory.load_snapshot().unwrap().unwrap().optimizer.step, u64::from(step));
+            assert_eq!(directory.load_payload().unwrap().unwrap().1, [step]);
+        }
+    }
+
+    #[test]
+    fn a_waiting_snapshot_gives_way_to_a_newer_one_and_a_payload_does_not() {
+        let waiting = Waiting::default();
+        assert!(waiting.add(vec![snapshot_of(1)]));
+        assert!(!waiting.add(vec![snapshot_of(2), payload(b"a"), snapshot_of(3)]));
+        assert!(!waiting.add(vec![snapshot_of(4)]));
+        let left: Vec<Write> = std::iter::from_fn(|| waiting.next()).collect();
+        assert_eq!(left, [snapshot_of(2), payload(b"a"), snapshot_of(4)]);
+        assert!(!waiting.add(Vec::new()) && waiting.add(vec![payload(b"b")]));
+    }
+
+    #[tokio::test]
+    async fn after_a_failure_nothing_more_is_written_and_whoever_asks_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (writer, directory) = writer(folder.path());
+        let blocked = folder.path().join("snapshot.bin");
+        std::fs::create_dir_all(blocked.join("in the way")).unwrap();
+        writer.write(vec![snapshot_of(1), payload(b"a")]).unwrap();
+        for _ in 0..2 {
+            let fault = writer.written().await.unwrap_err();
+            assert!(matches!(fault, Fault::Disk(_)) && fault.to_string().contains("snapshot.bin"), "{fault}");
+        }
+        std::fs::remove_dir_all(blocked).unwrap();
+        writer.write(vec![payload(b"b")]).unwrap();
+        assert!(writer.written().await.is_err());
+        assert_eq!(directory.load_payload().unwrap(), None);
+    }
+}
