@@ -1,8 +1,8 @@
 //! The worker as a process: the thin loop around [`protocol::Member`].
 //!
-//! Three owners: this task (the core, the disk's records), the network task behind [`network::Network`], and the compute
-//! thread that owns trainer, residual and state ([`node::learner`]). What survives a restart is in [`directory`], written
-//! by [`writer`].
+//! Three owners: this task (the core, the disk's records), the network task behind [`network::Network`], and the
+//! compute thread that owns trainer, residual and state ([`node::learner`]). What survives a restart is in
+//! [`directory`], written by [`writer`].
 
 use models::{DeviceReport, device};
 use network::{BlobStore, Network, NetworkConfig, NetworkEvent};

@@ -1,10 +1,10 @@
-//! What a worker's compute thread owns: the trainer, the residual, the state and the data, and with them a worker's part
-//! of a round.
+//! What a worker's compute thread owns: the trainer, the residual, the state and the data, and with them a worker's
+//! part of a round.
 //!
 //! Invariants: nothing is written here; what must be on the disk is returned in the order in which it was made, and all
 //! of it is to be there before what it comes with is announced. A training that is cut short leaves optimiser and
-//! residual as they were. The same round trained again from the same state gives the same payload, since everything that
-//! it depends on is in the snapshot before it.
+//! residual as they were. The same round trained again from the same state gives the same payload, since everything
+//! that it depends on is in the snapshot before it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -264,7 +264,8 @@ impl Learner {
         if self.pending.is_none() { self.snapshot_with(bytes) } else { Ok(Vec::new()) }
     }
 
-    /// Everything that the next training starts from, to be written: at the start by a worker whose disk does not hold it.
+    /// Everything that the next training starts from, to be written: at the start by a worker whose disk does not hold
+    /// it.
     ///
     /// # Errors
     /// A device that fails.
@@ -298,8 +299,9 @@ impl Learner {
         Ok(true)
     }
 
-    /// After a restart: repeats the training of the payload that waits for its verdict, since only the payload was kept.
-    /// An accelerator may round otherwise than it did; then what was announced counts and the residual takes the rest.
+    /// After a restart: repeats the training of the payload that waits for its verdict, since only the payload was
+    /// kept. An accelerator may round otherwise than it did; then what was announced counts and the residual takes the
+    /// rest.
     fn train_again(&mut self) -> Result<(), Fault> {
         let (Some(pending), Some(head)) = (&mut self.pending, &self.head) else { return Ok(()) };
         if pending.trained {
@@ -319,7 +321,8 @@ impl Learner {
         Ok(())
     }
 
-    /// A payload of the same work from the same state, made for a round that was abandoned, under the new round's header.
+    /// A payload of the same work from the same state, made for a round that was abandoned, under the new round's
+    /// header.
     fn sealed_again(&mut self, round: Round, head: &Head, codec: Codec) -> Result<Option<Trained>, Fault> {
         let Some(pending) = &mut self.pending else { return Ok(None) };
         let task = Task::new(&self.facts, &self.state, head, round, self.worker);

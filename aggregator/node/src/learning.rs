@@ -1,8 +1,8 @@
 //! A worker's part of a round as functions: the inner steps, the encoding, the payload.
 //!
-//! Invariants: what comes out depends on the arguments alone, so the same task from the same optimiser and residual gives
-//! the same payload; a training that is cut short changes neither of the two. Nothing here has an owner or a disk: a
-//! worker, its successor, a simulated node and whoever replays a worker's steps call the same functions.
+//! Invariants: what comes out depends on the arguments alone, so the same task from the same optimiser and residual
+//! gives the same payload; a training that is cut short changes neither of the two. Nothing here has an owner or a disk:
+//! a worker, its successor, a simulated node and whoever replays a worker's steps call the same functions.
 
 use std::time::Instant;
 
@@ -66,8 +66,8 @@ impl<'a> Task<'a> {
         Self { facts, state, head, round, worker, assignment }
     }
 
-    /// The work as a hash: every window of every inner step, and where the schedule stands. Rounds of the same work from
-    /// the same state give the same payload but for its header.
+    /// The work as a hash: every window of every inner step, and where the schedule stands. Rounds of the same work
+    /// from the same state give the same payload but for its header.
     #[must_use]
     pub fn work(&self) -> Hash {
         let windows = (0..self.facts.parameters.inner_steps).map(|step| self.windows(step));

@@ -1,8 +1,8 @@
 //! The thread that writes the worker's files while the next round trains.
 //!
-//! Invariants: files are written in the order in which they were handed in, so a payload on the disk has the snapshot that
-//! it was trained from beside it; a snapshot that still waits gives way to a newer one, so at most one is held for each
-//! payload that waits; after a failure nothing more is written, and whoever asks is told.
+//! Invariants: files are written in the order in which they were handed in, so a payload on the disk has the snapshot
+//! that it was trained from beside it; a snapshot that still waits gives way to a newer one that follows it, so a slow
+//! disk does not fill the memory with them; after a failure nothing more is written, and whoever asks is told.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
