@@ -5,9 +5,12 @@
 //! before fixed, and its recorded state hash is the hash of the replayed state; so what comes out is the state that an
 //! undisturbed run has.
 
+use std::sync::Arc;
+
 use disk::FileError;
 use models::tokenizer::Tokenizer;
 use node::checkpoint::{self, Checkpoint, CheckpointError};
+use node::compute::Fault;
 use node::job::{Job, JobError};
 use node::state::{OuterRule, State};
 use node::{measure, payloads};
@@ -103,6 +106,17 @@ pub enum RecoverError {
         /// Why.
         what: String,
     },
+}
+
+impl From<RecoverError> for Fault {
+    fn from(error: RecoverError) -> Self {
+        match error {
+            RecoverError::File(error) => error.into(),
+            RecoverError::Job(error) => error.into(),
+            RecoverError::Checkpoint(error) => error.into(),
+            error => Self::Data(Arc::new(error)),
+        }
+    }
 }
 
 /// Recovers a run.

@@ -5,6 +5,7 @@
 
 mod arena;
 mod cases;
+pub mod device;
 mod index_work;
 
 use crate::format::Codec;
@@ -59,6 +60,15 @@ pub enum BenchError {
     /// A kernel's result is not the reference's.
     #[error("{kernel} of {codec} differs from the reference: it is wrong, and was not timed")]
     Wrong { kernel: &'static str, codec: Codec },
+    /// The device failed.
+    #[error("the device failed: {reason}")]
+    Device {
+        /// In its words.
+        reason: String,
+    },
+    /// A device was named, and this build has no kernels for one.
+    #[error("this build has no device but the CPU")]
+    NoDevice,
 }
 
 /// Times every kernel on vectors of every length and hands over each row as it is done. `more` gives kernels that live

@@ -7,11 +7,13 @@
 //!   round goes back into the residual ([`restore`](crate::restore)); after an abandoned round the residual is what it
 //!   was, since the same work is done again.
 //! - A residual stays where it was made; vectors that come from elsewhere are brought to it.
+//! - Whether a build has kernels for a device is known here alone: callers hand over a [`Local`] and never ask.
 
 mod place;
 
 use crate::format::{Codec, DecodeError, EncodeError};
 use crate::host::{self, Rounding};
+pub use place::Local;
 use place::Place;
 
 /// Why a residual cannot be used as asked.
@@ -32,6 +34,9 @@ pub enum CompressorError {
     /// The device failed.
     #[error("device: {reason}")]
     Device { reason: String },
+    /// A tensor was handed over, and this build has no kernels for one.
+    #[error("this build has no device but the CPU")]
+    NoDevice,
 }
 
 /// The residual of one worker.
@@ -48,21 +53,10 @@ pub struct Compressor {
 }
 
 impl Compressor {
-    /// A zero residual on the host for so many elements, decayed by `beta` a round.
+    /// A zero residual of the length of the parameters and in the same place, decayed by `beta` a round.
     #[must_use]
-    pub fn new(elements: usize, beta: f32) -> Self {
-        Self::at(Place::Host(vec![0.0; elements]), elements, beta)
-    }
-
-    /// A zero residual on a device.
-    #[cfg(feature = "cube")]
-    #[must_use]
-    pub fn on_device(elements: usize, beta: f32, device: &burn::tensor::Device) -> Self {
-        let residual = burn::tensor::Tensor::zeros([elements], (device, burn::tensor::DType::F32));
-        Self::at(Place::Device(residual), elements, beta)
-    }
-
-    fn at(residual: Place, elements: usize, beta: f32) -> Self {
+    pub fn new(beside: &Local<'_>, beta: f32) -> Self {
+        let (elements, residual) = (beside.elements(), beside.zeros());
         Self { elements, beta, rounding: Rounding::Nearest, residual, left: None, spare: None }
     }
 
@@ -72,36 +66,18 @@ impl Compressor {
         self.rounding = rounding;
     }
 
-    /// Accumulates β·e + (base − local) and encodes it; the residual waits for the verdict. Both [elements].
+    /// Accumulates β·e + (base − local) and encodes it; the residual waits for the verdict. Both [elements]. What is in
+    /// one place with the residual is not copied.
     ///
     /// A second call before the verdict replaces what the first one left.
     ///
     /// # Errors
     /// A vector of another length, or a device that fails; a NaN or an infinity. Nothing is pending afterwards.
-    pub fn encode(&mut self, codec: Codec, base: &[f32], local: &[f32]) -> Result<Vec<u8>, CompressorError> {
+    pub fn encode(&mut self, codec: Codec, base: &[f32], local: Local<'_>) -> Result<Vec<u8>, CompressorError> {
         self.check(base.len())?;
-        self.check(local.len())?;
+        self.check(local.elements())?;
         let spare = self.left.take().or_else(|| self.spare.take());
         let (body, left) = self.residual.compress((codec, self.rounding), base, local, self.beta, spare)?;
-        self.left = Some(left);
-        Ok(body)
-    }
-
-    /// As [`Compressor::encode`], from tensors; on one device with the residual nothing is copied. Both [elements].
-    ///
-    /// # Errors
-    /// As [`Compressor::encode`].
-    #[cfg(feature = "cube")]
-    pub fn encode_tensors(
-        &mut self,
-        codec: Codec,
-        base: burn::tensor::Tensor<1>,
-        local: burn::tensor::Tensor<1>,
-    ) -> Result<Vec<u8>, CompressorError> {
-        self.check(base.dims()[0])?;
-        self.check(local.dims()[0])?;
-        self.left = None;
-        let (body, left) = self.residual.compress_tensors((codec, self.rounding), base, local, self.beta)?;
         self.left = Some(left);
         Ok(body)
     }

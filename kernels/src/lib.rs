@@ -23,7 +23,7 @@ pub mod reference;
 pub use archive::{
     ARCHIVE_HEADER_BYTES, ARCHIVE_VERSION, ArchiveError, archive, is_archive, open_archive, seal_archive, unarchive,
 };
-pub use compressor::{Compressor, CompressorError};
+pub use compressor::{Compressor, CompressorError, Local};
 pub use format::{
     ApplyError, CHUNK, Codec, DecodeError, EncodeError, Expected, HEADER_BYTES, Header, UnknownCodec, VERSION, parse,
     seal, state_hash,

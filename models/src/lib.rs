@@ -50,4 +50,4 @@ pub use plain::Precision;
 pub use probe::probe_micro_batch;
 pub use schedule::Schedule;
 pub use tokenizer::{Tokenizer, TokenizerError};
-pub use trainer::{StepReport, Trainer, TrainerOptions};
+pub use trainer::{Live, StepReport, Trainer, TrainerOptions};

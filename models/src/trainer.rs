@@ -72,6 +72,16 @@ enum Engine {
     Accelerator(Box<Accelerator>),
 }
 
+/// The live parameters of a trainer, where they are. [parameters]
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "one at a time, and consumed at once")]
+pub enum Live<'a> {
+    /// Those of the CPU path.
+    Host(&'a [f32]),
+    /// Those on an accelerator, without autodiff.
+    Device(Tensor<1>),
+}
+
 impl Trainer {
     /// A trainer whose parameters are all zero until [`Trainer::set_parameters`].
     ///
@@ -114,23 +124,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// A copy of the parameters.
-    ///
-    /// # Errors
-    ///
-    /// [`ModelError::DeviceFailed`] when they cannot be read from the device.
-    pub fn parameters(&self) -> Result<Vec<f32>, ModelError> {
+    /// The parameters after the last step, where they are.
+    pub fn live(&self) -> Live<'_> {
         match &self.engine {
-            Engine::Host(host) => Ok(host.parameters().to_vec()),
-            Engine::Accelerator(accelerator) => accelerator.parameters(),
-        }
-    }
-
-    /// The live parameters on an accelerator: `[parameters]`, without autodiff. `None` on the CPU path.
-    pub fn flat_tensor(&self) -> Option<Tensor<1>> {
-        match &self.engine {
-            Engine::Host(_) => None,
-            Engine::Accelerator(accelerator) => Some(accelerator.flat_tensor()),
+            Engine::Host(host) => Live::Host(host.parameters()),
+            Engine::Accelerator(accelerator) => Live::Device(accelerator.parameters()),
         }
     }
 

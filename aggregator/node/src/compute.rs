@@ -8,6 +8,10 @@ use std::thread;
 
 use tokio::sync::{mpsc as queue, oneshot};
 
+mod fault;
+
+pub use fault::{Cause, Fault};
+
 /// Jobs that may wait: a round has a handful under way (training, one verification, one application, an evaluation).
 pub const JOBS_MAX: usize = 64;
 
@@ -92,6 +96,25 @@ impl<T: Send + 'static> ComputeThread<T> {
         Ok(())
     }
 
+    /// Queues a job that may fail; what `answer` makes of its end goes into `answers`, also when it is cut short.
+    ///
+    /// # Errors
+    /// As [`ComputeThread::submit`].
+    pub fn submit_with<R: Send + 'static, A: Send + 'static>(
+        &self,
+        answers: &queue::Sender<A>,
+        job: impl FnOnce(&mut T) -> Result<R, Fault> + Send + 'static,
+        answer: impl FnOnce(Result<R, Fault>) -> A + Send + 'static,
+    ) -> Result<(), ComputeError> {
+        let (end, answers) = (self.submit(job)?, answers.clone());
+        tokio::spawn(async move {
+            let end = end.await.unwrap_or_else(|_| Err(ComputeError::Cut.into()));
+            // Whoever waits for answers ends before this only when the process does.
+            let _ = answers.send(answer(end)).await;
+        });
+        Ok(())
+    }
+
     /// Queues a job and waits for its answer.
     ///
     /// # Errors
@@ -129,6 +152,15 @@ mod tests {
             .await;
         assert_eq!(cut, Err(ComputeError::Cut));
         assert!(compute.run(|()| ()).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_cut_short_is_answered_all_the_same() {
+        let compute = ComputeThread::spawn("test", ()).unwrap();
+        let (answers, mut ends) = queue::channel(1);
+        let job = |(): &mut ()| if std::hint::black_box(true) { panic!("on purpose") } else { Ok(()) };
+        compute.submit_with(&answers, job, |end| matches!(end, Err(Fault::Cut(_)))).unwrap();
+        assert_eq!(ends.recv().await, Some(true));
     }
 
     #[tokio::test]

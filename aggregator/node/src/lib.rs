@@ -1,17 +1,20 @@
-//! What every node of a session does alike, whoever leads: the job, the data, the state and how it follows from a round,
-//! measuring, checkpoints, and the thread that computes.
+//! What every node of a session does alike, whoever leads: the job, the data, the state and how it follows from a
+//! round, measuring, the inner steps, checkpoints, and the thread that computes.
 //!
-//! Invariants: whatever decides something is a pure function of its arguments; the same job, state and payloads give the
-//! same next state and the same recorded numbers on every node.
+//! Invariants: whatever decides something is a pure function of its arguments; the same job, state and payloads give
+//! the same next state and the same recorded numbers on every node.
 
 pub mod checkpoint;
 pub mod compute;
 pub mod corpus;
 pub mod evaluate;
 pub mod job;
+pub mod learner;
+pub mod learning;
 pub mod measure;
 pub mod outbox;
 pub mod payloads;
+pub mod performer;
 pub mod state;
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 //! parameters, payloads, manifests.
 
 use kernels::{Codec, Header, VERSION, encode, seal};
+use models::data::{self, Split};
+use models::{ComputeDevice, Trainer, TrainerOptions};
 use node::job::{Exchange, Job};
 use node::state::{OuterRule, State};
 use protocol::manifest::Contribution;
 use protocol::roster::Join;
 use protocol::{
-    Certificate, CommittedManifest, Hash, Head, Keypair, Manifest, NetworkId, Reason, Roster, Round, Signed, Term,
-    Verdict, WorkerId,
+    Certificate, CommittedManifest, Hash, Head, Keypair, Manifest, NetworkId, Reason, Roster, Round, Signed, Stage,
+    Term, Verdict, WorkerId,
 };
 use record::{Genesis, Start};
 
@@ -56,6 +58,18 @@ impl Session {
         Self { job, rule, genesis, aggregator, workers, head, state }
     }
 
+    /// A text of a few thousand tokens.
+    pub(crate) fn split(&self) -> Split {
+        let tokens: Vec<u32> = (0..4000_u32).map(|i| (i * i / 7) % 64).collect();
+        data::split(&tokens, self.job.train.sequence_length).unwrap()
+    }
+
+    /// A trainer on one thread, so that its sums are those of every machine.
+    pub(crate) fn trainer(&self) -> Trainer {
+        let config = self.job.model.config().unwrap();
+        Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap()
+    }
+
     /// A worker's payload of a round on top of the head.
     pub(crate) fn payload(&self, index: usize, round: Round, scale: f32) -> Vec<u8> {
         let codec = self.codec();
@@ -69,8 +83,8 @@ impl Session {
         let header = Header {
             version: VERSION,
             codec,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             elements: self.state.elements() as u64,
             round: round.0,
             tokens: self.tokens(),
@@ -97,10 +111,10 @@ impl Session {
         Manifest {
             session: self.head.session,
             round,
-            term: Term(1),
+            term: Term::FIRST,
             outer_step: self.head.outer_steps + 1,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             base_hash: self.head.state_hash,
             parent_hash: self.head.manifest_hash,
             state_hash,

@@ -1,4 +1,4 @@
-//! Names of things: workers, sessions, networks, rounds and terms.
+//! Names of things: workers, sessions, networks, rounds, terms and stages.
 
 use crate::encoding::identifier;
 use serde::{Deserialize, Serialize};
@@ -50,4 +50,25 @@ counter! {
 counter! {
     /// The reign of one aggregator; counts from 1.
     Term
+}
+
+impl Term {
+    /// The term that a session begins with.
+    pub const FIRST: Self = Self(1);
+}
+
+/// A part of the model that is trained, exchanged and scored by itself: contiguous blocks of the transformer.
+///
+/// Headers and manifests carry its two numbers side by side, `stage` and `stages`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stage {
+    /// Which of them, from 0.
+    pub index: u16,
+    /// How many the model has, at least 1.
+    pub of: u16,
+}
+
+impl Stage {
+    /// The one stage of a model that is not cut.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
 }

@@ -37,7 +37,7 @@ pub use certificate::{Certificate, CertificateError};
 pub use coordinator::Coordinator;
 pub use hash::Hash;
 pub use head::Head;
-pub use ids::{NetworkId, Round, SessionId, Term, WorkerId};
+pub use ids::{NetworkId, Round, SessionId, Stage, Term, WorkerId};
 pub use invite::Invite;
 pub use keys::{Keypair, Signable, Signature, SignatureError, Signed};
 pub use manifest::{CommittedManifest, Contribution, Manifest};

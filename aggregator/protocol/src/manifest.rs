@@ -5,7 +5,7 @@
 
 use crate::{
     Certificate, CertificateError, Hash, Reason, Roster, Round, SessionId, Signable, Signature, SignatureError, Signed,
-    Term, Verdict, WorkerId, encoding,
+    Stage, Term, Verdict, WorkerId, encoding,
     limits::{CODEC_NAME_BYTES_MAX, JOINS_MAX, MEMBERS_MAX},
     roster::Join,
     round::Ballot,
@@ -156,6 +156,12 @@ impl Manifest {
     #[must_use]
     pub fn ballot(&self) -> Ballot {
         Ballot { session: self.session, round: self.round, term: self.term, manifest_hash: self.hash() }
+    }
+
+    /// The stage of the model that it is about.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        Stage { index: self.stage, of: self.stages }
     }
 
     /// What enters the aggregate, in the order of workers. When it is empty the state stays as it is.

@@ -4,7 +4,7 @@
 //! manifest, never those who happen to be present; a roster that has voters never loses the last of them.
 
 use crate::{
-    Round, WorkerId, encoding,
+    Round, Stage, WorkerId, encoding,
     limits::{ADDRESS_BYTES_MAX, ADDRESSES_MAX, MEMBERS_MAX, SPEED_STEP_MAX},
 };
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ impl RosterMember {
             missed: 0,
             quarantined_until: None,
             quarantines: 0,
-            stage: 0,
+            stage: Stage::WHOLE.index,
             addresses: join.addresses.clone(),
         }
     }

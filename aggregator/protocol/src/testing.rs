@@ -2,7 +2,7 @@
 
 use crate::{
     ClosedSet, Commitment, Contribution, Hash, Head, Keypair, Manifest, Parameters, Roster, Round, SessionId, Signed,
-    Term,
+    Stage, Term,
     manifest::seed_of,
     parameters::CodecFrom,
     roster::{Join, next_roster},
@@ -59,14 +59,14 @@ pub(crate) fn payload(number: usize) -> Hash {
 }
 
 pub(crate) fn commit(keypair: &Keypair, round: Round, payload: &Hash) -> Signed<Commitment> {
-    let commitment = Commitment::of_payload(keypair, SESSION, round, Term(1), STATE, payload);
+    let commitment = Commitment::of_payload(keypair, SESSION, round, Term::FIRST, STATE, payload);
     Signed::new(commitment, keypair)
 }
 
 pub(crate) fn closed_set(keypairs: &[Keypair], round: Round) -> ClosedSet {
     let commits =
         keypairs.iter().enumerate().map(|(number, keypair)| commit(keypair, round, &payload(number))).collect();
-    ClosedSet { session: SESSION, round, term: Term(1), base: STATE, commits }
+    ClosedSet { session: SESSION, round, term: Term::FIRST, base: STATE, commits }
 }
 
 pub(crate) fn measured() -> Measured {
@@ -112,8 +112,8 @@ pub(crate) fn manifest(
         round: set.round,
         term: set.term,
         outer_step: head.outer_steps + 1,
-        stage: 0,
-        stages: 1,
+        stage: Stage::WHOLE.index,
+        stages: Stage::WHOLE.of,
         base_hash: head.state_hash,
         parent_hash: head.manifest_hash,
         state_hash: if accepted { Hash([2; 32]) } else { head.state_hash },

@@ -24,7 +24,7 @@ fn decode_all(bytes: &[u8]) {
 }
 
 fn a_message() -> Message {
-    Message::Start { round: Round(1), term: Term(1), head: head(&keypairs(4)) }
+    Message::Start { round: Round(1), term: Term::FIRST, head: head(&keypairs(4)) }
 }
 
 proptest! {
@@ -119,7 +119,7 @@ fn the_largest_messages_fit_the_limit() {
     for member in &mut head.roster.members {
         member.addresses = vec!["x".repeat(256); 16];
     }
-    let start = encode(&Message::Start { round: Round(1), term: Term(1), head });
+    let start = encode(&Message::Start { round: Round(1), term: Term::FIRST, head });
     // A manifest holds the roster, as many joins, and entries below 512 bytes.
     assert!(2 * start.len() + MEMBERS_MAX * 512 < MESSAGE_BYTES_MAX, "{} bytes", start.len());
 }

@@ -1,13 +1,15 @@
 //! What the compute thread owns: the trainer, the state, the data, and the work that needs them.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
 
 use models::data::Split;
 use models::{Batch, Tokenizer, Trainer};
 use node::checkpoint::{self, Snapshot};
+use node::compute::Fault;
 use node::job::Job;
 use node::measure::{self, Context as MeasureContext};
+use node::performer::leader::{Applied, Ending};
 use node::state::{OuterRule, State};
 use node::{evaluate, payloads};
 use protocol::coordinator::{AggregateRequest, ScoreRequest, Scored};
@@ -36,7 +38,7 @@ impl Desk {
     }
 
     /// Measures the delivered payloads (PROTOCOL.md, "Gates and measuring").
-    pub(super) fn score(&mut self, request: &ScoreRequest) -> anyhow::Result<Scored> {
+    pub(super) fn score(&mut self, request: &ScoreRequest) -> Result<Scored, Fault> {
         let hashes: Vec<Hash> = request.candidates.iter().map(|candidate| candidate.payload_hash).collect();
         let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
         let context = MeasureContext { job: &self.job, rule: &self.rule, split: &self.split, state: &self.state };
@@ -44,7 +46,7 @@ impl Desk {
     }
 
     /// The hash of the next state; the state stays as it is.
-    pub(super) fn aggregate(&mut self, request: &AggregateRequest) -> anyhow::Result<Hash> {
+    pub(super) fn aggregate(&mut self, request: &AggregateRequest) -> Result<Hash, Fault> {
         let hashes: Vec<Hash> = request.summands.iter().map(|summand| summand.payload_hash).collect();
         let payloads = payloads::load(&self.run, request.round, &hashes, self.rule.layout().elements)?;
         let next = measure::next_state(&self.rule, &self.state, &request.codec, &request.summands, &payloads)?;
@@ -54,7 +56,7 @@ impl Desk {
     }
 
     /// Makes the committed round's state the current one, evaluates and writes a checkpoint where the job says so.
-    pub(super) fn commit(&mut self, committed: &CommittedManifest, head: &Head) -> anyhow::Result<Applied> {
+    pub(super) fn commit(&mut self, committed: &CommittedManifest, head: &Head) -> Result<Applied, Fault> {
         match self.next.take() {
             Some((hash, next)) if hash == head.state_hash => self.state = next,
             _ => crate::recover::apply_committed(&self.run, &self.rule, &mut self.state, committed)?,
@@ -75,16 +77,17 @@ impl Desk {
     }
 
     /// The end of the run: its last checkpoint, which a crash after the last commit may have prevented, and its loss.
-    pub(super) fn finish(&mut self, head: &Head) -> anyhow::Result<(PathBuf, f64)> {
-        Ok((self.checkpoint(head)?, self.evaluate()?))
+    pub(super) fn finish(&mut self, head: &Head) -> Result<Ending, Fault> {
+        Ok(Ending { checkpoint: self.checkpoint(head)?, eval_loss: self.evaluate()? })
     }
 
     /// Held-out loss of the current state, in nats per token.
-    pub(super) fn evaluate(&mut self) -> anyhow::Result<f64> {
+    pub(super) fn evaluate(&mut self) -> Result<f64, Fault> {
         Ok(evaluate::loss(&mut self.trainer, &self.state.theta, &self.held_out)?)
     }
 
-    fn checkpoint(&self, head: &Head) -> anyhow::Result<PathBuf> {
+    /// Its directory.
+    fn checkpoint(&self, head: &Head) -> Result<String, Fault> {
         let snapshot = Snapshot {
             session: self.genesis.session,
             round: head.round,
@@ -96,6 +99,6 @@ impl Desk {
         };
         let path = checkpoint::write(&self.run.checkpoints(), &snapshot)?;
         checkpoint::prune(&self.run.checkpoints(), self.job.checkpoint.keep)?;
-        Ok(path)
+        Ok(path.display().to_string())
     }
 }

@@ -181,7 +181,7 @@ fn start(
 
 /// The first term needs no certificate: the session's id binds the aggregator that began it.
 fn first_term(session: &SessionId, aggregator: Address) -> Term {
-    Term { term: 1, aggregator, certificate_hash: *session.as_bytes() }
+    Term { term: protocol::Term::FIRST.0, aggregator, certificate_hash: *session.as_bytes() }
 }
 
 /// What is paid to whom; where nobody is paid anything, those who took part.

@@ -12,7 +12,7 @@ use node::compute::{ComputeThread, Fault};
 use node::outbox::Outbox;
 use node::payloads;
 use node::performer::Blob;
-use node::performer::leader::{Effect, Input, LeaderPerformer, SessionFacts};
+use node::performer::leader::{Effect, Input, LeaderPerformer, WelcomeFacts};
 use protocol::coordinator::{AggregateRequest, CoordinatorConfig, Resume, ScoreRequest};
 use protocol::message::DataShard;
 use protocol::{CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, Term, WorkerId};
@@ -221,9 +221,9 @@ fn core_config(place: &Place) -> CoordinatorConfig {
     }
 }
 
-fn facts(place: &Place, reporting: &Reporting) -> anyhow::Result<SessionFacts> {
+fn facts(place: &Place, reporting: &Reporting) -> anyhow::Result<WelcomeFacts> {
     let shards = place.genesis.data_shards.iter();
-    Ok(SessionFacts {
+    Ok(WelcomeFacts {
         session: place.genesis.session,
         network: place.genesis.network,
         token: place.token.to_vec(),

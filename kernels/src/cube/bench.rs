@@ -24,20 +24,6 @@ const CHECKED_ELEMENTS: usize = 1 << 16;
 const VECTORS_MAX: usize = 8;
 const BETA: f32 = 0.95;
 
-/// Why nothing was timed on a device.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DeviceBenchError {
-    /// What the host's rows fail by, too.
-    #[error(transparent)]
-    Bench(#[from] BenchError),
-    /// What the device says.
-    #[error("the device failed: {reason}")]
-    Device {
-        /// In its words.
-        reason: String,
-    },
-}
-
 /// The device as it names itself, and what its kernels are compiled for; none for burn's CPU backend.
 #[must_use]
 pub fn identity(device: &Device) -> Option<(String, String)> {
@@ -53,10 +39,10 @@ pub fn identity(device: &Device) -> Option<(String, String)> {
 /// `apply8`, `scan8`, ….
 ///
 /// # Errors
-/// [`DeviceBenchError`] before anything wrong is timed.
-pub fn run(options: &Options, device: &Device, mut done: impl FnMut(Row)) -> Result<(), DeviceBenchError> {
+/// [`BenchError`] before anything wrong is timed.
+pub fn run(options: &Options, device: &Device, mut done: impl FnMut(Row)) -> Result<(), BenchError> {
     if options.samples == 0 || options.elements.contains(&0) || identity(device).is_none() {
-        return Err(BenchError::Nothing.into());
+        return Err(BenchError::Nothing);
     }
     for &elements in &options.elements {
         let mut bench = Bench::new(elements, options, device);
@@ -99,7 +85,7 @@ impl<'a> Bench<'a> {
         codec: Option<Codec>,
         moved_bytes: usize,
         work: impl Fn([Tensor<1>; 3]) -> T,
-    ) -> Result<Row, DeviceBenchError> {
+    ) -> Result<Row, BenchError> {
         let mut times = Vec::with_capacity(self.samples);
         for sample in 0..=self.samples {
             let inputs = [0, 1, 2].map(|at| self.vectors[(3 * sample + at) % self.vectors.len()].clone());
@@ -128,8 +114,8 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn sync(&self) -> Result<(), DeviceBenchError> {
-        self.device.sync().map_err(|error| DeviceBenchError::Device { reason: error.to_string() })
+    fn sync(&self) -> Result<(), BenchError> {
+        self.device.sync().map_err(|error| BenchError::Device { reason: error.to_string() })
     }
 
     fn bytes(&self) -> usize {
@@ -137,14 +123,14 @@ impl<'a> Bench<'a> {
     }
 
     /// One vector read and one written by burn's own kernel, the ceiling of the other rows.
-    fn copy(&mut self) -> Result<Row, DeviceBenchError> {
+    fn copy(&mut self) -> Result<Row, BenchError> {
         let row = self.time("copy", None, 2 * self.bytes(), |[values, ..]| -values)?;
         self.copy_bytes_per_ns = row.moved_bytes as f64 / row.median_ns.max(1) as f64;
         Ok(Row { copy_fraction: 1.0, ..row })
     }
 
     /// Compares every kernel of a codec with the reference.
-    fn check(&self, codec: Codec) -> Result<(), DeviceBenchError> {
+    fn check(&self, codec: Codec) -> Result<(), BenchError> {
         let length = self.elements.min(CHECKED_ELEMENTS);
         let wrong = |kernel| BenchError::Wrong { kernel, codec };
         let sum = values(0, length);
@@ -180,14 +166,14 @@ impl<'a> Bench<'a> {
         Compress { codec, rounding, precision, elements: self.elements, beta: BETA, limits }
     }
 
-    fn encode(&self, codec: Codec) -> Result<Row, DeviceBenchError> {
+    fn encode(&self, codec: Codec) -> Result<Row, BenchError> {
         let moved = self.bytes() + codec.body_bytes(self.elements);
         self.time("encode", Some(codec), moved, |[values, ..]| {
             Dispatch::kernels_encode(values.into_dispatch(), self.task(codec))
         })
     }
 
-    fn compress(&self, codec: Codec) -> Result<Row, DeviceBenchError> {
+    fn compress(&self, codec: Codec) -> Result<Row, BenchError> {
         let moved = 4 * self.bytes() + codec.body_bytes(self.elements);
         self.time("compress", Some(codec), moved, |inputs| {
             let [residual, base, local] = inputs.map(Tensor::into_dispatch);
@@ -195,7 +181,7 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn apply(&self, codec: Codec, summands: usize) -> Result<Row, DeviceBenchError> {
+    fn apply(&self, codec: Codec, summands: usize) -> Result<Row, BenchError> {
         let moved = 2 * self.bytes() + summands * codec.body_bytes(self.elements);
         let (bodies, factors) = (self.upload_bodies(codec, summands), self.factors([WEIGHT_MAX, 1 << 16], summands));
         let weight_sum = summands as u32 * WEIGHT_MAX;
@@ -208,11 +194,11 @@ impl<'a> Bench<'a> {
         })
     }
 
-    fn scan(&self, codec: Codec, members: usize) -> Result<Row, DeviceBenchError> {
+    fn scan(&self, codec: Codec, members: usize) -> Result<Row, BenchError> {
         let moved = members * codec.body_bytes(self.elements);
         let (bodies, factors) = (self.upload_bodies(codec, members), self.factors([1, 1 << 16], members));
         let DispatchDevice::Cube(cube) = self.device.as_dispatch() else {
-            return Err(BenchError::Nothing.into());
+            return Err(BenchError::Nothing);
         };
         let limits = Limits::default();
         let scan =

@@ -2,7 +2,7 @@
 
 use kernels::Codec;
 use kernels::bench::{BenchError, Options, SUMMANDS};
-use kernels::cube::bench::{DeviceBenchError, identity, run};
+use kernels::cube::bench::{identity, run};
 
 use crate::device;
 
@@ -23,7 +23,7 @@ fn every_kernel_of_every_codec_has_a_row_beside_the_copy() {
 
 #[test]
 fn nothing_to_time_is_an_error() {
-    let nothing = Err(DeviceBenchError::Bench(BenchError::Nothing));
+    let nothing = Err(BenchError::Nothing);
     assert_eq!(run(&options(&[0]), &device(), |_| ()), nothing);
     assert_eq!(run(&Options { samples: 0, ..options(&[1]) }, &device(), |_| ()), nothing);
 }

@@ -1,9 +1,9 @@
 //! The residual on the device.
 
-use kernels::{Codec, Compressor, CompressorError, EncodeError, Rounding};
+use kernels::{Codec, Compressor, CompressorError, EncodeError, Local, Rounding};
 
 use crate::cases::{Kind, values};
-use crate::{device, download, upload};
+use crate::{download, upload};
 
 const LEN: usize = 9000;
 
@@ -12,17 +12,25 @@ fn vector(seed: u64) -> Vec<f32> {
     values(Kind::SmallIntegers, LEN, seed)
 }
 
+fn on_host() -> Compressor {
+    Compressor::new(&Local::Host(&[0.0; LEN]), 0.5)
+}
+
+fn on_device(beta: f32) -> Compressor {
+    Compressor::new(&Local::Device(upload(&[0.0; LEN])), beta)
+}
+
 #[test]
 fn a_residual_on_the_device_goes_the_way_of_one_on_the_host() {
     // β = ½ keeps all products exact, so that host and device must agree in every bit.
-    let mut host = Compressor::new(LEN, 0.5);
-    let mut there = Compressor::on_device(LEN, 0.5, &device());
+    let mut host = on_host();
+    let mut there = on_device(0.5);
     for (round, codec) in [Codec::TopK64, Codec::DenseInt8, Codec::TopK256, Codec::TopK64].into_iter().enumerate() {
         let (base, local) = (vector(round as u64), vector(round as u64 + 10));
-        let body = host.encode(codec, &base, &local).unwrap();
-        let by_tensors = there.encode_tensors(codec, upload(&base), upload(&local)).unwrap();
-        assert!(by_tensors == body, "round {round}");
-        assert!(there.encode(codec, &base, &local).unwrap() == body, "round {round} from slices");
+        let body = host.encode(codec, &base, Local::Host(&local)).unwrap();
+        let by_tensor = there.encode(codec, &base, Local::Device(upload(&local))).unwrap();
+        assert!(by_tensor == body, "round {round}");
+        assert!(there.encode(codec, &base, Local::Host(&local)).unwrap() == body, "round {round} from slices");
         let accepted = round != 1;
         host.verdict(codec, &body, accepted).unwrap();
         there.verdict(codec, &body, accepted).unwrap();
@@ -32,34 +40,34 @@ fn a_residual_on_the_device_goes_the_way_of_one_on_the_host() {
 
 #[test]
 fn a_residual_moves_between_host_and_device_by_its_saved_form() {
-    let mut host = Compressor::new(LEN, 0.5);
-    let body = host.encode(Codec::TopK64, &vector(1), &vector(2)).unwrap();
+    let mut host = on_host();
+    let body = host.encode(Codec::TopK64, &vector(1), Local::Host(&vector(2))).unwrap();
     host.verdict(Codec::TopK64, &body, true).unwrap();
-    let mut there = Compressor::on_device(LEN, 0.5, &device());
-    there.encode(Codec::TopK64, &vector(5), &vector(6)).unwrap();
+    let mut there = on_device(0.5);
+    there.encode(Codec::TopK64, &vector(5), Local::Host(&vector(6))).unwrap();
     there.load(host.save().unwrap()).unwrap();
     assert_eq!(there.verdict(Codec::TopK64, &body, true), Err(CompressorError::NothingPending));
     for accepted in [false, true] {
-        let body = host.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap();
-        assert!(there.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap() == body);
+        let body = host.encode(Codec::TopK64, &vector(3), Local::Host(&vector(4))).unwrap();
+        assert!(there.encode(Codec::TopK64, &vector(3), Local::Host(&vector(4))).unwrap() == body);
         host.verdict(Codec::TopK64, &body, accepted).unwrap();
         there.verdict(Codec::TopK64, &body, accepted).unwrap();
         assert_eq!(host.save().unwrap(), there.save().unwrap());
     }
-    there.encode(Codec::TopK64, &vector(3), &vector(4)).unwrap();
+    there.encode(Codec::TopK64, &vector(3), Local::Host(&vector(4))).unwrap();
     assert_eq!(host.save().unwrap(), there.save().unwrap());
 }
 
 #[test]
 fn a_sum_that_is_not_finite_is_refused_with_its_index() {
-    let mut there = Compressor::on_device(LEN, 0.95, &device());
+    let mut there = on_device(0.95);
     let mut local = vector(2);
     local[8123] = f32::NAN;
-    let refused = there.encode(Codec::TopK64, &vector(1), &local);
+    let refused = there.encode(Codec::TopK64, &vector(1), Local::Host(&local));
     assert_eq!(refused, Err(CompressorError::Encode(EncodeError::NonFinite { index: 8123 })));
     assert_eq!(there.verdict(Codec::TopK64, &[], true), Err(CompressorError::NothingPending));
     let wrong = CompressorError::WrongElements { expected: LEN, found: 3 };
-    assert_eq!(there.encode_tensors(Codec::TopK64, upload(&[0.0; 3]), upload(&local)), Err(wrong));
+    assert_eq!(there.encode(Codec::TopK64, &[0.0; 3], Local::Device(upload(&local))), Err(wrong));
 }
 
 #[test]

@@ -69,16 +69,12 @@ impl Accelerator {
         })
     }
 
-    pub(super) fn flat_tensor(&self) -> Tensor<1> {
-        self.parameters.clone()
-    }
-
     pub(super) fn set_parameters(&mut self, flat: &[f32]) {
         self.parameters = upload(flat, &self.device);
     }
 
-    pub(super) fn parameters(&self) -> Result<Vec<f32>, ModelError> {
-        read(self.parameters.clone(), &self.description)
+    pub(super) fn parameters(&self) -> Tensor<1> {
+        self.parameters.clone()
     }
 
     pub(super) fn optimizer_state(&self) -> Result<OptimizerState, ModelError> {

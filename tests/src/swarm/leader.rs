@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use node::payloads::Payloads;
-use node::performer::leader::{Applied, Effect, Ending, Input, LeaderPerformer, SessionFacts};
+use node::performer::leader::{Applied, Effect, Ending, Input, LeaderPerformer, WelcomeFacts};
 use protocol::coordinator::{AggregateRequest, CoordinatorConfig, Record, Resume, ScoreRequest};
 use protocol::{CommittedManifest, Coordinator, Hash, Head, HelloReply, Message, Millis, Round, Term, WorkerId};
 use record::RoundRecord;
@@ -76,7 +76,7 @@ impl<B: Body> World<B> {
         for round in newest.into_iter().rev().take(ROUNDS_SERVED) {
             blobs.extend(disk.payloads_of(round));
         }
-        let facts = SessionFacts {
+        let facts = WelcomeFacts {
             session: self.session,
             network: self.network,
             token: vec![0; 16],

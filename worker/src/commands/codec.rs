@@ -6,6 +6,7 @@ use anyhow::Context;
 use kernels::{Codec, Header};
 use models::huggingface::{self, tensors};
 use models::{Layout, TensorSpec};
+use protocol::Stage;
 use serde::Serialize;
 
 use crate::cli::{
@@ -55,8 +56,8 @@ pub fn encode(arguments: &CodecEncodeArgs) -> anyhow::Result<()> {
     let header = Header {
         version: kernels::VERSION,
         codec: arguments.codec,
-        stage: 0,
-        stages: 1,
+        stage: Stage::WHOLE.index,
+        stages: Stage::WHOLE.of,
         elements: values.len() as u64,
         round: 0,
         tokens: 0,

@@ -16,15 +16,16 @@
 //! before its commit.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use disk::{FileError, RecordLog};
 use models::OptimizerState;
+use node::learner::{Snapshot, TrainingFacts, Write};
 use node::state::{append_floats, floats};
-use protocol::member::{MemberRecord, Payload};
-use protocol::{Hash, Head, Round};
+use protocol::member::MemberRecord;
+use protocol::{Hash, Head};
 use record::OPEN_ROUND_BOUNDS;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ use serde::{Deserialize, Serialize};
 const FILE_BYTES_MAX: u64 = 1 << 40;
 const HASH_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 8;
+/// Floats that are written at a time.
+const FLOATS_AT_ONCE: usize = 1 << 16;
 
 /// The worker's directory.
 #[derive(Clone, Debug)]
@@ -40,40 +43,12 @@ pub(super) struct Directory {
     directory: PathBuf,
 }
 
-/// Floats that are written at a time.
-const FLOATS_AT_ONCE: usize = 1 << 16;
-
-/// What all rounds up to a head left.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Snapshot {
-    pub(super) head: Head,
-    /// The head's state, as peers fetch it.
-    pub(super) state: Arc<Vec<u8>>,
-    /// The residual e. [elements], or empty when it is zero.
-    pub(super) residual: Vec<f32>,
-    /// AdamW; empty with `exchange = "gradient"`.
-    pub(super) optimizer: OptimizerState,
-    /// The newest payload whose verdict the residual has.
-    pub(super) settled: Option<Hash>,
-}
-
-/// The small facts of a training, kept with its payload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct TrainingFacts {
-    pub(super) round: Round,
-    pub(super) base: Hash,
-    pub(super) codec: String,
-    pub(super) payload: Payload,
-    /// Windows trained on, as a hash: the same work need not be done twice.
-    pub(super) work: Hash,
-}
-
 /// The small facts of a snapshot.
 #[derive(Serialize, Deserialize)]
 struct SnapshotFacts {
     head: Head,
     step: u64,
-    settled: Option<Hash>,
+    judged: Option<Hash>,
 }
 
 impl Directory {
@@ -94,8 +69,16 @@ impl Directory {
         RecordLog::open_all(&self.path("member.records"), OPEN_ROUND_BOUNDS)
     }
 
-    pub(super) fn save_payload(&self, facts: &TrainingFacts, payload: &[u8]) -> Result<(), FileError> {
-        self.write("payload.bin", &[Part::Bytes(&postcard_bytes(facts)), Part::Bytes(payload)])
+    /// Writes one file, in place of the one of its kind before it.
+    pub(super) fn write(&self, write: &Write) -> Result<(), FileError> {
+        match write {
+            Write::Snapshot(snapshot) => self.save_snapshot(snapshot),
+            Write::Payload { facts, file } => self.save_payload(facts, file),
+        }
+    }
+
+    fn save_payload(&self, facts: &TrainingFacts, payload: &[u8]) -> Result<(), FileError> {
+        self.save("payload.bin", &[Part::Bytes(&protocol::encode(facts)), Part::Bytes(payload)])
     }
 
     pub(super) fn load_payload(&self) -> Result<Option<(TrainingFacts, Vec<u8>)>, FileError> {
@@ -103,24 +86,24 @@ impl Directory {
         Ok(Some((self.parse("payload.bin", &facts)?, payload)))
     }
 
-    pub(super) fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), FileError> {
-        let Snapshot { head, state, residual, optimizer, settled } = snapshot;
-        let facts = SnapshotFacts { head: head.clone(), step: optimizer.step, settled: *settled };
+    fn save_snapshot(&self, snapshot: &Snapshot) -> Result<(), FileError> {
+        let Snapshot { head, state, residual, optimizer, judged } = snapshot;
+        let facts = SnapshotFacts { head: head.clone(), step: optimizer.step, judged: *judged };
         let parts = [
-            Part::Bytes(&postcard_bytes(&facts)),
+            Part::Bytes(&protocol::encode(&facts)),
             Part::Bytes(state),
             Part::Floats(residual),
             Part::Floats(&optimizer.m),
             Part::Floats(&optimizer.v),
         ];
-        self.write("snapshot.bin", &parts)
+        self.save("snapshot.bin", &parts)
     }
 
     pub(super) fn load_snapshot(&self) -> Result<Option<Snapshot>, FileError> {
         let Some([facts, state, residual, m, v]) = self.read("snapshot.bin")? else { return Ok(None) };
-        let SnapshotFacts { head, step, settled } = self.parse("snapshot.bin", &facts)?;
+        let SnapshotFacts { head, step, judged } = self.parse("snapshot.bin", &facts)?;
         let optimizer = OptimizerState { step, m: floats(&m), v: floats(&v) };
-        Ok(Some(Snapshot { head, state: Arc::new(state), residual: floats(&residual), optimizer, settled }))
+        Ok(Some(Snapshot { head, state: Arc::new(state), residual: floats(&residual), optimizer, judged }))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -133,12 +116,12 @@ impl Directory {
             return Ok(self.parse("micro_batch.bin", &kept)?);
         }
         let found = probe()?;
-        self.write("micro_batch.bin", &[Part::Bytes(&postcard_bytes(&found))])?;
+        self.save("micro_batch.bin", &[Part::Bytes(&protocol::encode(&found))])?;
         Ok(found)
     }
 
     /// Each part with its length before it, then the hash of all.
-    fn write(&self, name: &str, parts: &[Part<'_>]) -> Result<(), FileError> {
+    fn save(&self, name: &str, parts: &[Part<'_>]) -> Result<(), FileError> {
         disk::write_atomic_with(&self.path(name), |file| {
             let mut file = Hashed { file, hasher: blake3::Hasher::new() };
             for part in parts {
@@ -178,10 +161,6 @@ fn split<const N: usize>(mut body: &[u8]) -> Option<[Vec<u8>; N]> {
         body = &rest[length..];
     }
     if body.is_empty() { parts.try_into().ok() } else { None }
-}
-
-fn postcard_bytes<T: Serialize>(value: &T) -> Vec<u8> {
-    protocol::encode(value)
 }
 
 /// A part of a file.
@@ -225,18 +204,19 @@ impl Hashed<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use protocol::member::Payload;
     use protocol::message::Timings;
-    use protocol::{Roster, SessionId};
+    use protocol::{Roster, Round, SessionId};
 
-    fn facts() -> TrainingFacts {
+    pub(in crate::member) fn facts() -> TrainingFacts {
         let payload = Payload { hash: Hash([3; 32]), bytes: 5, tokens: 7, timings: Timings::default() };
         let (base, work) = (Hash([1; 32]), Hash([2; 32]));
         TrainingFacts { round: Round(4), base, codec: "topk64-q2".to_owned(), payload, work }
     }
 
-    fn snapshot() -> Snapshot {
+    pub(in crate::member) fn snapshot() -> Snapshot {
         let manifest_hash = Hash([5; 32]);
         let head = Head {
             session: SessionId([6; 32]),
@@ -251,36 +231,36 @@ mod tests {
         };
         let optimizer = OptimizerState { step: 9, m: vec![0.5, -0.0], v: vec![1e-40, 2.0] };
         let residual = vec![1.0, f32::MIN_POSITIVE];
-        Snapshot { head, state: Arc::new(vec![7; 8]), residual, optimizer, settled: Some(Hash([4; 32])) }
+        Snapshot { head, state: Arc::new(vec![7; 8]), residual, optimizer, judged: Some(Hash([4; 32])) }
     }
 
     #[test]
     fn what_is_kept_comes_back() {
-        let directory = tempfile::tempdir().unwrap();
-        let keepsake = Directory::open(directory.path()).unwrap();
-        assert_eq!(keepsake.load_snapshot().unwrap(), None);
-        keepsake.save_snapshot(&snapshot()).unwrap();
-        assert_eq!(keepsake.load_snapshot().unwrap(), Some(snapshot()));
-        assert_eq!(keepsake.load_payload().unwrap(), None);
-        keepsake.save_payload(&facts(), b"bytes").unwrap();
-        assert_eq!(keepsake.load_payload().unwrap(), Some((facts(), b"bytes".to_vec())));
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        assert_eq!(directory.load_snapshot().unwrap(), None);
+        directory.write(&Write::Snapshot(snapshot())).unwrap();
+        assert_eq!(directory.load_snapshot().unwrap(), Some(snapshot()));
+        assert_eq!(directory.load_payload().unwrap(), None);
+        directory.write(&Write::Payload { facts: facts(), file: Arc::new(b"bytes".to_vec()) }).unwrap();
+        assert_eq!(directory.load_payload().unwrap(), Some((facts(), b"bytes".to_vec())));
     }
 
     #[test]
     fn a_damaged_file_is_refused_by_name() {
-        let directory = tempfile::tempdir().unwrap();
-        let keepsake = Directory::open(directory.path()).unwrap();
-        keepsake.save_snapshot(&snapshot()).unwrap();
-        let path = directory.path().join("snapshot.bin");
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        directory.write(&Write::Snapshot(snapshot())).unwrap();
+        let path = folder.path().join("snapshot.bin");
         let whole = std::fs::read(&path).unwrap();
         for at in [0, 40, whole.len() - 1] {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            let error = keepsake.load_snapshot().unwrap_err().to_string();
+            let error = directory.load_snapshot().unwrap_err().to_string();
             assert!(error.contains("snapshot.bin"), "{error}");
         }
         std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
-        assert!(keepsake.load_snapshot().is_err());
+        assert!(directory.load_snapshot().is_err());
     }
 }

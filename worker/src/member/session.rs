@@ -21,6 +21,7 @@ use record::events::{Event, Events, Inner};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::Machine;
 use super::offers::{OFFER_EVERY, Offers};
 use super::starting::Started;
 use super::writer::Writer;
@@ -61,15 +62,10 @@ pub(super) struct Session {
 
 impl Session {
     /// Around what was just put together.
-    pub(super) fn new(
-        started: Started,
-        aggregator: WorkerId,
-        hello: Hello,
-        (network, events): (Network, Events),
-        (offers, ledger): (Offers, Option<LedgerConditions>),
-    ) -> anyhow::Result<Self> {
-        let Started { member, learner, records, writer, limit, .. } = started;
-        let outer_steps = learner.job().train.outer_steps;
+    pub(super) fn new(machine: &Machine, hello: Hello, started: Started, offers: Offers) -> anyhow::Result<Self> {
+        let Started { member, learner, records, writer, limit, ledger, .. } = started;
+        let (network, aggregator) = (machine.network.clone(), machine.config.invite.aggregator);
+        let outer_steps = learner.facts().parameters.outer_steps;
         let served = Some(learner.state().hash());
         let (done, answers) = mpsc::channel(DONE_MAX);
         Ok(Self {
@@ -81,7 +77,7 @@ impl Session {
             outbox: Outbox::new(network.clone()),
             network,
             compute: ComputeThread::spawn("compute", learner)?,
-            events,
+            events: machine.events.clone(),
             limit,
             training: CancellationToken::new(),
             done,
@@ -124,7 +120,7 @@ impl Session {
         self.training.cancel();
         // The aggregator waits for the word that this worker has the last state.
         self.outbox.flush(FAREWELL).await;
-        Ok(self.writer.flush().await?)
+        Ok(self.writer.written().await?)
     }
 
     fn heard(&self, event: NetworkEvent) -> Option<Input<Write>> {
@@ -140,10 +136,10 @@ impl Session {
             match effect {
                 Effect::Append(record) => self.records.append(&record)?,
                 Effect::Replace(record) => self.records.replace(std::slice::from_ref(&record))?,
-                Effect::Write(write) => self.writer.write(write),
+                Effect::Write(write) => self.writer.write(vec![write])?,
                 Effect::Flush(ticket) => {
-                    let flushed = self.writer.flush();
-                    self.spawn(async move { flushed.await.map(|()| Input::Flushed(ticket)) });
+                    let writer = self.writer.clone();
+                    self.spawn(async move { writer.written().await.map(|()| Input::Flushed(ticket)) });
                 }
                 Effect::Send(message) => self.outbox.send(self.aggregator, message),
                 Effect::Greet => self.greet(),

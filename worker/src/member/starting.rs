@@ -3,139 +3,109 @@
 use std::sync::Arc;
 
 use disk::RecordLog;
-use models::data::Split;
-use models::{DeviceReport, OptimizerState, Trainer};
+use models::{DeviceReport, Trainer};
 use network::Network;
 use node::job::Job;
+use node::learner::{Learner, LearnerParts, Snapshot};
+use node::learning::SessionFacts;
 use node::payloads;
 use node::state::{OuterRule, State};
 use protocol::member::{MemberConfig, MemberResume};
-use protocol::message::Welcome;
+use protocol::message::{LedgerConditions, Welcome};
 use protocol::{Keypair, Member};
 
-use super::directory::{Directory, Snapshot};
-use super::learner::{Learner, Pending, new_compressor};
+use super::Machine;
+use super::directory::Directory;
+use super::join::Joined;
 use super::writer::Writer;
-use crate::member::WorkerConfig;
 
 /// What the loop starts from.
 pub(super) struct Started {
     pub(super) member: Member,
     pub(super) learner: Learner,
     pub(super) records: RecordLog,
+    pub(super) writer: Writer,
     /// The longest payload of this model, in bytes.
     pub(super) limit: u64,
+    /// The ledger that the session reports to.
+    pub(super) ledger: Option<LedgerConditions>,
     /// What was found damaged and left aside, in words.
     pub(super) notes: Vec<String>,
 }
 
 /// Puts core and learner together.
-#[allow(clippy::too_many_arguments, reason = "one caller; what it hands over was just fetched")]
-pub(super) fn start(
-    keepsake: Directory,
-    secret: &[u8; 32],
-    config: &WorkerConfig,
-    welcome: &Welcome,
-    job: Job,
-    split: Split,
-    fetched: Vec<u8>,
-    report: &DeviceReport,
-    network: &Network,
-) -> anyhow::Result<Started> {
-    let keypair = Keypair::from_secret(secret);
+pub(super) fn start(machine: &Machine, joined: Joined) -> anyhow::Result<Started> {
+    let Machine { directory, network, .. } = machine;
+    let Joined { welcome, job, split, state: fetched } = joined;
+    let keypair = Keypair::from_secret(&machine.secret);
     node::check_memory(&job, 1)?;
-    let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
-    let trainer = trainer(&keepsake, &job, report)?;
+    let trainer = trainer(directory, &job, &machine.report)?;
+    let facts = SessionFacts::new(welcome.session, job, split)?;
     let mut notes = Vec::new();
-    let kept = kept(&keepsake, &rule, welcome, &mut notes);
-    let (snapshot, state) = match kept {
+    let (snapshot, state) = match kept(directory, &facts.rule, &welcome, &mut notes) {
         Some((snapshot, state)) => (Some(snapshot), state),
-        None => (None, fetched_state(&rule, welcome, &fetched)?),
+        None => (None, fetched_state(&facts.rule, &welcome, &fetched)?),
     };
     let head = snapshot.as_ref().map_or_else(|| welcome.head.clone(), |snapshot| Some(snapshot.head.clone()));
     network.blobs().insert(state.to_bytes())?;
-    let (records, kept_records) = keepsake.records()?;
-    let announced = announced(&keepsake, &state, snapshot.as_ref(), &mut notes);
-    let mut learner = Learner {
-        worker: keypair.worker(),
-        session: welcome.session,
-        compressor: new_compressor(&job, &trainer),
-        optimizer: fresh_optimizer(&job, state.elements()),
-        parameters: parameters.clone(),
-        job,
-        rule,
-        split,
-        trainer,
-        state,
-        head: head.clone(),
-        keeper: Writer::spawn(keepsake)?,
-        pending: None,
-        settled: None,
-        next: None,
-    };
+    let (records, kept_records) = directory.records()?;
+    let limit = payloads::bytes_max(facts.rule.layout().elements);
+    let aggregator = machine.config.invite.aggregator;
+    let ledger = welcome.ledger;
+    let (session, parameters) = (facts.session, facts.parameters.clone());
+    let mut learner =
+        Learner::new(LearnerParts { facts, worker: keypair.worker(), trainer, state, head: head.clone() })?;
+    let writer = Writer::spawn(directory.clone())?;
     match snapshot {
-        Some(snapshot) => restore(&mut learner, snapshot)?,
-        None => learner.keep_state()?,
+        Some(snapshot) => learner.restore(snapshot)?,
+        None => writer.write(learner.snapshot()?)?,
     }
-    if let Some(pending) = announced {
-        network.blobs().insert(pending.file.clone())?;
-        learner.pending = Some(pending);
-    }
-    let limit = payloads::bytes_max(learner.rule.layout().elements);
-    let member_config =
-        MemberConfig { session: welcome.session, keypair, aggregator: config.invite.aggregator, parameters };
+    serve_again(directory, &mut learner, network, &mut notes)?;
+    let config = MemberConfig { session, keypair, aggregator, parameters };
     // A promise whose payload is gone cannot be kept; the worker then counts as one that missed the round.
-    let member = Member::resume(member_config, MemberResume { head, records: kept_records });
-    Ok(Started { member, learner, records, limit, notes })
+    let member = Member::resume(config, MemberResume { head, records: kept_records });
+    Ok(Started { member, learner, records, writer, limit, ledger, notes })
 }
 
 /// The trainer, with the micro-batch that this worker was found to take.
-fn trainer(keepsake: &Directory, job: &Job, report: &DeviceReport) -> anyhow::Result<Trainer> {
+fn trainer(directory: &Directory, job: &Job, report: &DeviceReport) -> anyhow::Result<Trainer> {
     let (config, device) = (job.model.config()?, &report.chosen);
     let mut options = node::trainer_options(job, device);
     let (sequences, length) = (job.train.batch_sequences, job.train.sequence_length);
     let probe = || Ok(models::probe_micro_batch(&config, device, &options, sequences, length, 1)?);
-    options.micro_batch = keepsake.micro_batch(probe)?;
+    options.micro_batch = directory.micro_batch(probe)?;
     Ok(Trainer::new(&config, device, options)?)
 }
 
-/// Puts back what the rounds up to the snapshot left.
-fn restore(learner: &mut Learner, snapshot: Snapshot) -> anyhow::Result<()> {
-    let Snapshot { residual, optimizer, settled, .. } = snapshot;
-    if !residual.is_empty() {
-        learner.compressor.load(residual)?;
-    }
-    (learner.optimizer, learner.settled) = (optimizer, settled);
-    Ok(())
-}
-
-/// The payload on the disk, when it was trained from this state and its verdict is still to come: it is served again.
-fn announced(
-    keepsake: &Directory,
-    state: &State,
-    snapshot: Option<&Snapshot>,
+/// Serves the payload on the disk again, when it is one that the learner takes up.
+fn serve_again(
+    directory: &Directory,
+    learner: &mut Learner,
+    network: &Network,
     notes: &mut Vec<String>,
-) -> Option<Pending> {
-    let (facts, file) = match keepsake.load_payload() {
-        Ok(kept) => kept?,
+) -> anyhow::Result<()> {
+    let (facts, file) = match directory.load_payload() {
+        Ok(Some((facts, file))) => (facts, Arc::new(file)),
+        Ok(None) => return Ok(()),
         Err(error) => {
             notes.push(format!("{error}; the round is trained again"));
-            return None;
+            return Ok(());
         }
     };
-    let settled = snapshot.and_then(|snapshot| snapshot.settled) == Some(facts.payload.hash);
-    let waits = facts.base == state.hash() && !settled;
-    waits.then(|| Pending { facts, file: Arc::new(file), trained: false })
+    if learner.announce(facts, file.clone()) {
+        network.blobs().insert(file)?;
+    }
+    Ok(())
 }
 
 /// The snapshot on the disk, when it is there, whole and of this session.
 fn kept(
-    keepsake: &Directory,
+    directory: &Directory,
     rule: &OuterRule,
     welcome: &Welcome,
     notes: &mut Vec<String>,
 ) -> Option<(Snapshot, State)> {
-    let snapshot = match keepsake.load_snapshot() {
+    let snapshot = match directory.load_snapshot() {
         Ok(kept) => kept?,
         Err(error) => {
             notes.push(format!("{error}; the state is fetched instead, residual and AdamW start from zero"));
@@ -159,12 +129,4 @@ fn kept(
 fn fetched_state(rule: &OuterRule, welcome: &Welcome, bytes: &[u8]) -> anyhow::Result<State> {
     let outer_steps = welcome.head.as_ref().map_or(0, |head| head.outer_steps);
     Ok(rule.parse_state(bytes, &welcome.state_hash, outer_steps)?)
-}
-
-/// AdamW of the inner steps; with `exchange = "gradient"` there are none.
-fn fresh_optimizer(job: &Job, elements: usize) -> OptimizerState {
-    match job.train.exchange {
-        node::job::Exchange::PseudoGradient => OptimizerState::new(elements),
-        node::job::Exchange::Gradient => OptimizerState::new(0),
-    }
 }

@@ -4,7 +4,7 @@
 
 use kernels::{CHUNK, Codec, DecodeError, Expected};
 use protocol::score::to_nanos;
-use protocol::{Reason, WorkerId};
+use protocol::{Reason, Stage, WorkerId};
 
 use crate::job::ScoreSection;
 
@@ -47,8 +47,8 @@ fn check<'a>(frame: &Frame<'_>, payload: &Delivered<'a>) -> Result<(f64, &'a [u8
     let elements = frame.context.state.theta.len();
     let expected = Expected {
         layout_hash: frame.context.rule.layout().hash(),
-        stage: 0,
-        stages: 1,
+        stage: Stage::WHOLE.index,
+        stages: Stage::WHOLE.of,
         session: frame.head.session.0,
         base_hash: frame.head.state_hash.0,
         round: frame.round.0,

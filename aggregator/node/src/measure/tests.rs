@@ -1,7 +1,6 @@
 use super::*;
 use crate::job::{Exchange, ScorePolicy as JobPolicy};
 use crate::testing::Session;
-use models::{ComputeDevice, TrainerOptions, data};
 use protocol::coordinator::Candidate;
 use protocol::{Hash, Reason};
 
@@ -16,10 +15,7 @@ impl Scene {
         let mut session = Session::new(Exchange::PseudoGradient);
         session.job.score.policy = policy;
         session.job.codec.warmup_rounds = 0;
-        let tokens: Vec<u32> = (0..4000_u32).map(|i| (i * i / 7) % 64).collect();
-        let split = data::split(&tokens, session.job.train.sequence_length).unwrap();
-        let config = session.job.model.config().unwrap();
-        let trainer = Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap();
+        let (split, trainer) = (session.split(), session.trainer());
         Self { session, split, trainer }
     }
 
@@ -53,7 +49,7 @@ impl Scene {
     }
 
     fn score(&mut self, payloads: &[Vec<u8>]) -> Scored {
-        let mut trainer = std::mem::replace(&mut self.trainer, trainer_of(&self.session));
+        let mut trainer = std::mem::replace(&mut self.trainer, self.session.trainer());
         let candidates = self.delivered(payloads).into_iter().map(|payload| Candidate {
             worker: payload.worker,
             payload_hash: Hash::of(payload.bytes),
@@ -70,11 +66,6 @@ impl Scene {
 
 fn by_hash(payloads: &[Vec<u8>]) -> Payloads {
     payloads.iter().map(|bytes| (Hash::of(bytes), bytes.clone().into())).collect()
-}
-
-fn trainer_of(session: &Session) -> Trainer {
-    let config = session.job.model.config().unwrap();
-    Trainer::new(&config, &ComputeDevice::cpu(Some(1)), TrainerOptions::default()).unwrap()
 }
 
 #[test]
@@ -159,7 +150,7 @@ fn a_contribution_is_measured_at_half_its_clipped_step() {
         let clip = f64::from(prepared[index].clip) / 256.0;
         let step = |(theta, value): (&f32, &f32)| (f64::from(*theta) - 0.5 * clip * f64::from(*value)) as f32;
         let theta: Vec<f32> = scene.session.state.theta.iter().zip(&values).map(step).collect();
-        let loss = mean(&trainer_of(&scene.session).sequence_losses(&theta, &batch).unwrap());
+        let loss = mean(&scene.session.trainer().sequence_losses(&theta, &batch).unwrap());
         assert!((measured.loss_micronats as f64 - loss * 1e6).abs() < 20.0, "{measured:?} against {loss}");
         assert!((measured.gain_micronats - (base - measured.loss_micronats)).abs() <= 2, "{measured:?}");
         assert!(measured.cosine_millionths.is_some());
@@ -180,7 +171,7 @@ fn a_voter_measures_what_the_aggregator_recorded() {
     let head = scene.session.head.clone();
     let (manifest_hash, summands) = (manifest.hash(), manifest.summands());
     let request = VerifyRequest { manifest, manifest_hash, head, remeasure: Some(worker), summands };
-    let mut trainer = trainer_of(&scene.session);
+    let mut trainer = scene.session.trainer();
     let (verification, next) = verify(&mut trainer, &scene.context(), &request, &by_hash(&payloads)).unwrap();
     let (_, recorded) = &scored.measured[1];
     let again = verification.remeasured.unwrap();
@@ -236,7 +227,7 @@ fn a_payload_that_is_not_there_is_our_fault_and_named() {
     let (payload_hash, bytes) = (Hash::of(&payloads[0]), payloads[0].len() as u64);
     let candidates = vec![Candidate { worker, payload_hash, bytes, tokens: scene.session.tokens() }];
     let request = ScoreRequest { round: Round(1), head: scene.session.head.clone(), eval_seed: Hash::ZERO, candidates };
-    let mut trainer = std::mem::replace(&mut scene.trainer, trainer_of(&scene.session));
+    let mut trainer = std::mem::replace(&mut scene.trainer, scene.session.trainer());
     let error = score(&mut trainer, &scene.context(), &request, &by_hash(&payloads[1..])).unwrap_err();
     assert!(matches!(error, MeasureError::Missing(hash) if hash == payload_hash), "{error}");
 }

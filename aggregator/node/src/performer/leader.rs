@@ -123,7 +123,7 @@ pub enum Effect {
 
 /// What never changes in a session, as a welcome tells it.
 #[derive(Debug, Clone)]
-pub struct SessionFacts {
+pub struct WelcomeFacts {
     pub session: SessionId,
     pub network: NetworkId,
     /// What admits a worker.
@@ -139,7 +139,7 @@ pub struct SessionFacts {
 /// The performer of an aggregator.
 pub struct LeaderPerformer {
     core: Coordinator,
-    facts: SessionFacts,
+    facts: WelcomeFacts,
     effects: Vec<Effect>,
     /// Admitted workers and their numbers.
     ordinals: BTreeMap<WorkerId, u32>,
@@ -154,7 +154,7 @@ pub struct LeaderPerformer {
 impl LeaderPerformer {
     /// Around a core that was just made; the genesis state is served already.
     #[must_use]
-    pub fn new(core: Coordinator, facts: SessionFacts) -> Self {
+    pub fn new(core: Coordinator, facts: WelcomeFacts) -> Self {
         let open_blobs = vec![facts.genesis_state];
         Self {
             core,

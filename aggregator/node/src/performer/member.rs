@@ -47,7 +47,7 @@ pub enum Input<W> {
 }
 
 /// A finished training.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Trained<W> {
     pub payload: Payload,
     pub file: Blob,
@@ -56,7 +56,7 @@ pub struct Trained<W> {
 }
 
 /// A round applied to the state, or another state than the round's: then nothing is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Applied<W> {
     pub state_hash: Hash,
     pub state: Blob,

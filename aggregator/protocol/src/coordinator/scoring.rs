@@ -2,7 +2,7 @@
 
 use super::{Action, AggregateRequest, Candidate, Coordinator, Phase, Record, ScoreRequest, Scored};
 use crate::{
-    Contribution, Hash, Head, Manifest, Message, Millis, Reveal, Round, ScorePolicy, Signed, WorkerId,
+    Contribution, Hash, Head, Manifest, Message, Millis, Reveal, Round, ScorePolicy, Signed, Stage, WorkerId,
     limits::TEXT_BYTES_MAX,
     manifest::seed_of,
     roster::{Join, next_roster},
@@ -104,8 +104,8 @@ impl Coordinator {
             round: self.round,
             term: self.config.term,
             outer_step: head.outer_steps + 1,
-            stage: 0,
-            stages: 1,
+            stage: Stage::WHOLE.index,
+            stages: Stage::WHOLE.of,
             base_hash: head.state_hash,
             parent_hash: head.manifest_hash,
             state_hash: head.state_hash,

@@ -20,7 +20,7 @@ struct Stage {
 
 impl Stage {
     fn config(parameters: Parameters) -> CoordinatorConfig {
-        let (keypair, term) = (aggregator(), Term(1));
+        let (keypair, term) = (aggregator(), Term::FIRST);
         CoordinatorConfig { session: SESSION, term, keypair, parameters, genesis_state: STATE, elements: 1_000 }
     }
 
@@ -76,7 +76,7 @@ impl Stage {
 
     fn countersign(&mut self, member: usize) {
         let closed_hash = self.core.open.closed_hash.unwrap();
-        let body = Countersign { session: SESSION, round: self.core.round(), term: Term(1), closed_hash };
+        let body = Countersign { session: SESSION, round: self.core.round(), term: Term::FIRST, closed_hash };
         self.hear(member, Message::Countersign(Signed::new(body, &self.keypairs[member])));
     }
 
@@ -356,7 +356,7 @@ fn abandons_at_once_when_refusals_leave_no_quorum() {
     let subject = stage.core.open.proposal_hash.unwrap();
     for member in 0..2 {
         let reason = RefusalReason::StateDiffers(Hash([9; 32]));
-        stage.hear(member, Message::Refused(Refusal { round: Round(1), term: Term(1), subject, reason }));
+        stage.hear(member, Message::Refused(Refusal { round: Round(1), term: Term::FIRST, subject, reason }));
     }
     assert_eq!(stage.abandoned(), Some(AbandonReason::NoQuorum { have: 0, need: 3, refused: 2 }));
 }
@@ -368,7 +368,7 @@ fn a_missing_payload_is_no_final_refusal() {
     let subject = stage.core.open.proposal_hash.unwrap();
     for member in 0..3 {
         let reason = RefusalReason::PayloadMissing(payload(0));
-        stage.hear(member, Message::Refused(Refusal { round: Round(1), term: Term(1), subject, reason }));
+        stage.hear(member, Message::Refused(Refusal { round: Round(1), term: Term::FIRST, subject, reason }));
     }
     assert_eq!(stage.abandoned(), None);
 }

@@ -7,7 +7,7 @@ use crate::{
 };
 
 fn ballot() -> Ballot {
-    Ballot { session: SESSION, round: Round(3), term: Term(1), manifest_hash: Hash([9; 32]) }
+    Ballot { session: SESSION, round: Round(3), term: Term::FIRST, manifest_hash: Hash([9; 32]) }
 }
 
 #[test]
@@ -39,7 +39,7 @@ fn a_signer_that_is_no_key_is_refused() {
 #[test]
 fn a_vote_is_no_countersignature() {
     // The same bytes in both kinds: only the domain tells them apart.
-    let body = Countersign { session: SESSION, round: Round(3), term: Term(1), closed_hash: Hash([9; 32]) };
+    let body = Countersign { session: SESSION, round: Round(3), term: Term::FIRST, closed_hash: Hash([9; 32]) };
     assert_eq!(crate::encode(&body), crate::encode(&ballot()));
     assert_ne!(Ballot::DOMAIN, Countersign::DOMAIN);
     let signature = keypair(1).sign(&ballot());

@@ -3,7 +3,7 @@
 
 use super::{Contribution, Manifest};
 use crate::{
-    ClosedSet, Commitment, Hash, Head, Parameters, Reason, WorkerId,
+    ClosedSet, Commitment, Hash, Head, Parameters, Reason, Stage, WorkerId,
     roster::next_roster,
     round::evaluation_seed,
     score::{Decision, Entry, Outcome, decide},
@@ -142,7 +142,7 @@ fn keeps_parameters(manifest: &Manifest, head: &Head, parameters: &Parameters) -
     manifest.codec == parameters.codec_at(head.outer_steps)
         && manifest.alpha == parameters.alpha
         && manifest.rho == parameters.rho
-        && (manifest.stage, manifest.stages) == (0, 1)
+        && manifest.stage() == Stage::WHOLE
 }
 
 fn check_entries(manifest: &Manifest, closed: &ClosedSet) -> Result<(), ManifestError> {

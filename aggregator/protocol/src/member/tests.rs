@@ -75,7 +75,7 @@ impl Stage {
     }
 
     fn start(&mut self) {
-        self.hear(Message::Start { round: Round(1), term: Term(1), head: self.head.clone() });
+        self.hear(Message::Start { round: Round(1), term: Term::FIRST, head: self.head.clone() });
     }
 
     fn train(&mut self) {
@@ -496,10 +496,10 @@ fn whoever_missed_manifests_fetches_the_state() {
     let mut stage = Stage::ready(3);
     let mut ahead = stage.head.clone();
     (ahead.round, ahead.manifest_hash, ahead.parent_hash) = (Round(5), Hash([8; 32]), Hash([7; 32]));
-    stage.hear(Message::Start { round: Round(6), term: Term(1), head: ahead.clone() });
+    stage.hear(Message::Start { round: Round(6), term: Term::FIRST, head: ahead.clone() });
     assert_eq!(stage.news(), ["refetch"]);
     stage.log.extend(stage.core.refetch_failed(STATE));
-    stage.hear(Message::Start { round: Round(6), term: Term(1), head: ahead });
+    stage.hear(Message::Start { round: Round(6), term: Term::FIRST, head: ahead });
     assert_eq!(stage.news(), ["refetch"], "asked for again");
     stage.log.extend(stage.core.refetched(STATE));
     assert_eq!(stage.news(), ["applied", "train"]);
@@ -510,7 +510,7 @@ fn whoever_lacks_one_manifest_waits_for_it() {
     let mut stage = Stage::committed(3);
     let next = Head::of(&stage.manifest());
     stage.news();
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: next });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: next });
     assert!(stage.news().is_empty());
     stage.hear(Message::Committed(stage.committed_manifest(stage.manifest())));
     for number in 1..3 {
@@ -536,27 +536,27 @@ fn payloads_of_a_committed_round_that_cannot_be_had_cost_the_whole_state_in_the_
 #[test]
 fn an_abandoned_round_leaves_the_payload_out_and_the_next_one_trains_from_the_same_head() {
     let abandonment =
-        Abandonment { session: SESSION, round: Round(1), term: Term(1), reason: AbandonReason::NoCommits };
+        Abandonment { session: SESSION, round: Round(1), term: Term::FIRST, reason: AbandonReason::NoCommits };
     let mut stage = Stage::committed(3);
     stage.news();
     stage.hear(Message::Abandoned(Signed::new(abandonment.clone(), &stage.keypairs[1].clone())));
     assert!(stage.news().is_empty(), "only the aggregator abandons");
     stage.hear(Message::Abandoned(Signed::new(abandonment, &aggregator())));
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: stage.head.clone() });
     assert_eq!(stage.news(), ["left out", "train"]);
 }
 
 #[test]
 fn a_round_that_was_abandoned_unheard_left_it_out_too() {
     let mut stage = Stage::committed(3).restarted(true);
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: stage.head.clone() });
     assert_eq!(stage.news(), ["left out", "train"]);
 }
 
 #[test]
 fn a_delayed_start_of_an_earlier_round_is_passed_over() {
     let mut stage = Stage::ready(3);
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: stage.head.clone() });
     stage.news();
     stage.start();
     assert!(stage.news().is_empty());
@@ -567,7 +567,7 @@ fn a_delayed_start_of_an_earlier_round_is_passed_over() {
 fn payload_of_a_round_that_went_on_is_left_out_and_not_committed() {
     let mut stage = Stage::ready(3);
     stage.start();
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: stage.head.clone() });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: stage.head.clone() });
     stage.news();
     stage.train();
     assert_eq!(stage.news(), ["left out"]);
@@ -578,7 +578,7 @@ fn a_fork_of_the_chain_is_passed_over() {
     let mut stage = Stage::ready(3);
     let mut fork = stage.head.clone();
     fork.manifest_hash = Hash([9; 32]);
-    stage.hear(Message::Start { round: Round(1), term: Term(1), head: fork });
+    stage.hear(Message::Start { round: Round(1), term: Term::FIRST, head: fork });
     assert!(stage.news().is_empty());
 }
 
@@ -632,9 +632,9 @@ fn a_head_with_impossible_numbers_is_passed_over() {
     let mut stage = Stage::ready(3);
     let mut head = stage.head.clone();
     (head.round, head.cursor, head.manifest_hash) = (Round(1), u64::MAX, Hash([9; 32]));
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head: head.clone() });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head: head.clone() });
     (head.cursor, head.roster.members[0].speed_step) = (0, u32::MAX);
-    stage.hear(Message::Start { round: Round(2), term: Term(1), head });
+    stage.hear(Message::Start { round: Round(2), term: Term::FIRST, head });
     assert!(stage.news().is_empty());
 }
 

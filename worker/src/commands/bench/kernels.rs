@@ -120,10 +120,7 @@ fn time(device: &ComputeDevice, options: &Options, done: &mut (dyn FnMut(Row) + 
                 rayon::ThreadPoolBuilder::new().num_threads(*threads).build().context("no threads to compute on")?;
             Ok(pool.install(|| kernels::bench::run(options, done, |arena| vec![adamw(arena)]))?)
         }
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        ComputeDevice::Burn { device, .. } => Ok(kernels::cube::bench::run(options, device, done)?),
-        #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-        ComputeDevice::Burn { .. } => anyhow::bail!("this build has no device but the CPU"),
+        ComputeDevice::Burn { device, .. } => Ok(kernels::bench::device::run(options, device, done)?),
     }
 }
 
@@ -133,13 +130,10 @@ fn describe(device: &ComputeDevice) -> String {
         ComputeDevice::Cpu { .. } => {
             format!("{}, {}, {}", processor(), device.description(), simd::level().name())
         }
-        #[cfg(any(feature = "wgpu", feature = "cuda"))]
-        ComputeDevice::Burn { device: burn, .. } => match kernels::cube::bench::identity(burn) {
+        ComputeDevice::Burn { device: burn, .. } => match kernels::bench::device::identity(burn) {
             Some((name, compiler)) => format!("{}, {name}, {compiler}", device.description()),
             None => device.description(),
         },
-        #[cfg(not(any(feature = "wgpu", feature = "cuda")))]
-        ComputeDevice::Burn { .. } => device.description(),
     }
 }
 

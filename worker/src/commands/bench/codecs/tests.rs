@@ -1,12 +1,13 @@
 use super::*;
 use kernels::Header;
+use protocol::Stage;
 
 fn payload(codec: Codec, round: u64, values: &[f32]) -> Vec<u8> {
     let header = Header {
         version: kernels::VERSION,
         codec,
-        stage: 0,
-        stages: 1,
+        stage: Stage::WHOLE.index,
+        stages: Stage::WHOLE.of,
         elements: values.len() as u64,
         round,
         tokens: 0,
