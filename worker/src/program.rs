@@ -83,7 +83,8 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Codec(CodecCommand::Archive(arguments)) => codec::archive(&arguments),
         Command::Codec(CodecCommand::Restore(arguments)) => codec::restore(&arguments),
         Command::Codec(CodecCommand::Inspect(arguments)) => codec::inspect(&arguments),
-        Command::Config(ConfigCommand::Explain(arguments)) => config::run(&arguments, matches),
+        Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments, matches),
+        Command::Config(ConfigCommand::Keys) => config::keys(),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -47,20 +47,51 @@ fn a_key_in_the_wrong_section_is_sent_to_the_right_one() {
 }
 
 #[test]
-fn the_schema_knows_every_key_that_serde_knows() {
+fn a_flag_where_its_key_belongs_leads_to_the_key() {
+    assert!(error("[round]\nworkers = 3\n").ends_with("did you mean `workers_min`?"));
+    assert!(error("[model]\nmodel = \"tiny\"\n").ends_with("did you mean `preset`?"));
+    assert!(error("workers = 3\n").ends_with("`workers_min` belongs in [round]"));
+}
+
+#[test]
+fn a_flag_takes_what_its_key_takes() {
+    let parse = |name: &str, text: &str| {
+        let flag = keys().filter_map(|key| key.flag).find(|flag| flag.name == name).unwrap();
+        (flag.parse)(text)
+    };
+    assert_eq!(parse("workers", "64"), Ok(toml::Value::Integer(64)));
+    assert_eq!(parse("workers", "65"), Err("must be from 1 to 64".to_owned()));
+    assert_eq!(parse("model", "tiny"), Ok(toml::Value::String("tiny".to_owned())));
+    assert!(parse("codec", "topk64q2").unwrap_err().contains("topk64-q2"));
+    assert!(parse("seed", "many").is_err());
+}
+
+#[test]
+fn no_two_keys_share_a_flag_or_a_variable() {
+    let flags: Vec<_> = keys().filter_map(|key| key.flag).collect();
+    for names in
+        [flags.iter().map(|flag| flag.name).collect(), flags.iter().map(|flag| flag.variable).collect::<Vec<_>>()]
+    {
+        let distinct: std::collections::BTreeSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), flags.len(), "{names:?}");
+    }
+}
+
+#[test]
+fn the_table_knows_every_key_that_serde_knows() {
     let model = ModelSection::from_config(&models::ModelConfig::preset("tiny").unwrap(), Some("tiny".to_owned()));
     let mut job = Job { model, ..Job::default() };
     job.codec.schedule = vec![CodecStage::default()];
     let written: toml::Table = toml::from_str(&job.to_toml().unwrap()).unwrap();
-    let keys = known_keys();
-    let mut count = 0;
+    let mut found = Vec::new();
     for (section, value) in &written {
-        for key in value.as_table().unwrap().keys() {
-            assert!(keys.contains(&format!("{section}.{key}")), "{section}.{key}");
-            count += 1;
-        }
+        found.extend(value.as_table().unwrap().keys().map(|key| format!("{section}.{key}")));
     }
-    assert_eq!(count, keys.len());
+    let stage = written["codec"]["schedule"][0].as_table().unwrap();
+    found.extend(stage.keys().map(|key| format!("codec.schedule.{key}")));
+    let mut keys: Vec<_> = keys().map(Key::path).collect();
+    (found.sort(), keys.sort());
+    assert_eq!(found, keys);
 }
 
 #[test]
