@@ -161,8 +161,7 @@ impl Job {
         self.checkpoint.check()?;
         self.round.check()?;
         self.rewards.check()?;
-        self.check_relations()?;
-        self.parameters().map(|_| ())
+        self.check_relations()
     }
 
     /// The job with everything written out, as it goes into `job.toml`: the preset replaced by its figures, with the

@@ -119,7 +119,7 @@ fn assemble(
         rounds_log.append(&line)?;
         rounds.push(line);
     }
-    let parameters = job.parameters()?;
+    let parameters = job.parameters();
     let config = job.model.config()?;
     let mut trainer = Trainer::new(&config, &report.chosen, node::trainer_options(&job, &report.chosen))?;
     let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;

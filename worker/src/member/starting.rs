@@ -44,7 +44,7 @@ pub(super) fn start(
 ) -> anyhow::Result<Started> {
     let keypair = Keypair::from_secret(secret);
     node::check_memory(&job, 1)?;
-    let (rule, parameters) = (OuterRule::of(&job)?, job.parameters()?);
+    let (rule, parameters) = (OuterRule::of(&job)?, job.parameters());
     let trainer = trainer(&keepsake, &job, report)?;
     let mut notes = Vec::new();
     let kept = kept(&keepsake, &rule, welcome, &mut notes);

@@ -163,14 +163,32 @@ section! {
         policy: ScorePolicy = ScorePolicy::Quality, Any;
         /// Evaluation sequences per round that a contribution is scored on, B.
         sequences: usize = 4, 2..=4096;
+        /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
+        usefulness_weight: u32 = 50, 0..=100;
+        /// Part of agreement, c, in the score.
+        agreement_weight: u32 = 25, 0..=100;
+        /// Part of the norm ratio, ν, in the score.
+        norm_weight: u32 = 10, 0..=100;
         /// Least score of an accepted contribution.
         score_min: u32 = 50, 0..=100;
         /// Least usefulness of an accepted contribution, in percent.
         usefulness_min_percent: u32 = 20, 0..=100;
-        /// Least running score of a worker whose contributions are accepted and trusted.
-        standing_min: u32 = 30, 0..=99;
         /// Least ratio of a contribution's norm to the median or the reverse, in percent.
         norm_ratio_min_percent: u32 = 10, 0..=100;
+        /// Least median cosine that agreement is measured against, in percent.
+        cosine_floor_percent: u32 = 2, 0..=100;
+        /// Least standing, the running mean of scores, of a worker whose contributions are accepted and trusted.
+        standing_min: u32 = 30, 0..=99;
+        /// Part of the old standing in the new one, in percent; the rest is the newest score's.
+        standing_memory_percent: u32 = 70, 0..=100;
+        /// A score below this is low.
+        low_score: u32 = 20, 0..=100;
+        /// Low scores in a row, of one round each, that lead to quarantine; so does a standing below `standing_min`.
+        low_streak_rounds_max: u32 = 3, 1..=1_000;
+        /// Rounds of a worker's first quarantine; each further one lasts twice as long, at most 32 times the first.
+        quarantine_rounds: u64 = 10, 1..=1_000_000;
+        /// The standing with which a worker comes out of quarantine.
+        return_standing: u32 = 50, 0..=100;
         /// Index overlap from which a sparse contribution may be a copy, in percent.
         duplicate_overlap_percent: u32 = 90, 1..=100;
         /// Cosine from which a contribution of such overlap is a copy, in percent.

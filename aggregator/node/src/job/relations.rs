@@ -7,6 +7,7 @@ impl Job {
     pub(super) fn check_relations(&self) -> Result<(), JobError> {
         self.check_sequence_length()?;
         self.check_steps()?;
+        self.check_weights()?;
         self.check_percentages()
     }
 
@@ -31,6 +32,15 @@ impl Job {
             return Err(JobError::value("train", "warmup_steps", train.warmup_steps, expected));
         }
         Ok(())
+    }
+
+    fn check_weights(&self) -> Result<(), JobError> {
+        let score = &self.score;
+        if score.usefulness_weight + score.agreement_weight + score.norm_weight > 0 {
+            return Ok(());
+        }
+        let expected = "one of usefulness_weight, agreement_weight and norm_weight must be above 0";
+        Err(JobError::value("score", "usefulness_weight", 0, expected))
     }
 
     fn check_percentages(&self) -> Result<(), JobError> {

@@ -101,6 +101,11 @@ fn values_out_of_bounds_are_named_with_their_bounds() {
         ("[train]\nlearning_rate = nan", "[train] learning_rate = NaN: must be above 0 and at most 10"),
         ("[train]\nadam_beta2 = 1.0", "[train] adam_beta2 = 1: must be at least 0 and below 1"),
         ("[outer]\nalpha = 300", "[outer] alpha = 300: must be from 1 to 256"),
+        ("[outer]\nalpha = 257", "[outer] alpha = 257: must be from 1 to 256"),
+        ("[outer]\nalpha = 0", "[outer] alpha = 0: must be from 1 to 256"),
+        ("[outer]\nrho = [2, 1]", "[outer] rho = [2, 1]: must be a fraction"),
+        ("[outer]\nrho = [0, 0]", "[outer] rho = [0, 0]: must be a fraction"),
+        ("[round]\nresend_ms = 0", "[round] resend_ms = 0: must be from 10 to 86400000"),
         ("[outer]\nrho = [1, 0]", "[outer] rho = [1, 0]: must be a fraction"),
         ("[round]\nworkers_min = 65", "[round] workers_min = 65: must be from 1 to 64"),
         ("[train]\nexchange = \"gradient\"", "[train] inner_steps = 10: must be 1 with exchange"),
@@ -185,13 +190,33 @@ fn the_parameters_follow_the_job() {
     let text =
         "[codec]\nwarmup_rounds = 2\nschedule = [{ codec = \"topk256-q2\", rounds = 3 }]\n[outer]\nrho = [1, 4]\n";
     let job = Job::parse(text).unwrap();
-    let parameters = job.parameters().unwrap();
-    assert_eq!((parameters.rho, parameters.beta_millionths), ((1, 4), 950_000));
+    let parameters = job.parameters();
+    assert_eq!((parameters.rho, job.codec.error_feedback), ((1, 4), 0.95));
+    let starts: Vec<_> = parameters.codecs.iter().map(|entry| entry.outer_step).collect();
+    assert_eq!(starts, [0, 2, 5]);
     for outer_steps in 0..8 {
         assert_eq!(parameters.codec_at(outer_steps), job.codec.at(outer_steps + 1).unwrap().name());
     }
-    let none = Job::parse("[codec]\nwarmup_rounds = 0\n").unwrap().parameters().unwrap();
+    let none = Job::parse("[codec]\nwarmup_rounds = 0\n").unwrap().parameters();
     assert_eq!((none.codecs.len(), none.codec_at(0)), (1, "topk64-q2"));
+}
+
+#[test]
+fn the_quality_rule_follows_the_job() {
+    let rule = |text: &str| {
+        let parameters = Job::parse(text).unwrap().parameters();
+        let protocol::ScorePolicy::Quality(rule) = parameters.score else { panic!("{text}") };
+        rule
+    };
+    let by_default = rule("");
+    let figures = [by_default.usefulness_weight, by_default.agreement_weight, by_default.norm_weight];
+    assert_eq!((figures, by_default.cosine_floor_millionths, by_default.quarantine_rounds), ([50, 25, 10], 20_000, 10));
+    let figures = [by_default.standing_memory_percent, by_default.low_score, by_default.low_streak_rounds_max];
+    assert_eq!((figures, by_default.return_standing), ([70, 20, 3], 50));
+    let changed = rule("[score]\nquarantine_rounds = 3\ncosine_floor_percent = 1\n");
+    assert_eq!((changed.quarantine_rounds, changed.cosine_floor_millionths), (3, 10_000));
+    let weightless = "[score]\nusefulness_weight = 0\nagreement_weight = 0\nnorm_weight = 0\n";
+    assert!(error(weightless).ends_with("must be above 0"));
 }
 
 #[test]

@@ -6,17 +6,44 @@ mod random;
 mod toy;
 mod world;
 
-use protocol::{Parameters, ScorePolicy, score::QualityRule};
+use protocol::{
+    Parameters, ScorePolicy,
+    parameters::{CodecFrom, Tolerances},
+    score::QualityRule,
+};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use world::{Faults, Figures, World};
 
 const HOURS: u64 = 3_600_000;
 
+/// The default job's rule.
+fn rule() -> QualityRule {
+    QualityRule {
+        usefulness_weight: 50,
+        agreement_weight: 25,
+        norm_weight: 10,
+        norm_ratio_min_millionths: 100_000,
+        cosine_floor_millionths: 20_000,
+        score_min: 50,
+        usefulness_min_millionths: 200_000,
+        standing_min: 30,
+        standing_memory_percent: 70,
+        low_score: 20,
+        low_streak_rounds_max: 3,
+        quarantine_rounds: 10,
+        return_standing: 50,
+    }
+}
+
 /// Nothing is given up: what is down comes back in time.
 fn patient(rounds: u64, workers: u32) -> Parameters {
     Parameters {
+        seed: 0,
         workers_min: workers,
         rounds,
+        inner_steps: 30,
+        sequences: 8,
+        balanced: false,
         round_deadline_ms: 10 * HOURS,
         close_deadline_ms: 10 * HOURS,
         reveal_deadline_ms: 10 * HOURS,
@@ -24,7 +51,13 @@ fn patient(rounds: u64, workers: u32) -> Parameters {
         join_deadline_ms: 10 * HOURS,
         reconnect_grace_ms: 10 * HOURS,
         resend_ms: 1_000,
-        ..Parameters::default()
+        alpha: 256,
+        rho: (1, 5),
+        codecs: vec![CodecFrom { outer_step: 0, codec: "topk64-q2".to_owned() }],
+        score: ScorePolicy::Quality(rule()),
+        tolerances: Tolerances { loss_micronats: 2_000, cosine_millionths: 1_000, norm_millionths: 1 },
+        missed_rounds_max: 3,
+        probation_rounds: 5,
     }
 }
 
@@ -38,7 +71,7 @@ fn impatient(rounds: u64, workers: u32) -> Parameters {
         join_deadline_ms: 1_000,
         reconnect_grace_ms: 400,
         resend_ms: 300,
-        score: ScorePolicy::Quality(QualityRule { quarantine_rounds: 2, ..QualityRule::default() }),
+        score: ScorePolicy::Quality(QualityRule { quarantine_rounds: 2, ..rule() }),
         ..patient(rounds, workers)
     }
 }
