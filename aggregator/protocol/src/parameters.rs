@@ -17,7 +17,7 @@ pub struct Parameters {
     /// Inner steps of a round, H.
     pub inner_steps: u32,
     /// Sequences a worker of speed step 1 takes per inner step.
-    pub sequences: u32,
+    pub batch_sequences: u32,
     /// Whether speed steps follow the measured speeds; otherwise all stay at 1.
     pub balanced: bool,
     /// Longest wait for commits.

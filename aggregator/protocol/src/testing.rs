@@ -61,7 +61,7 @@ pub(crate) fn parameters(workers_min: u32) -> Parameters {
         workers_min,
         rounds: 3,
         inner_steps: 2,
-        sequences: 4,
+        batch_sequences: 4,
         balanced: false,
         round_deadline_ms: 10_000,
         close_deadline_ms: 1_000,

@@ -161,7 +161,7 @@ section! {
     ScoreSection as "score" {
         /// How verdicts and weights come about.
         policy: ScorePolicy = ScorePolicy::Quality, Any;
-        /// Evaluation sequences per round that a contribution is scored on, B.
+        /// Sequences of a round, assigned to nobody in it, that its contributions are scored on, B.
         sequences: usize = 4, 2..=4096;
         /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
         usefulness_weight: u32 = 50, 0..=100;
@@ -206,7 +206,7 @@ section! {
     /// Held-out evaluation of the global parameters.
     #[serde(default)]
     EvaluationSection as "evaluation" {
-        /// Held-out sequences, the same in every round.
+        /// Held-out sequences that an evaluation reads, the same in every round.
         sequences: usize = 8, 1..=65_536;
         /// Rounds between evaluations.
         every: u64 = 2, 1..=1_000_000;

@@ -22,7 +22,7 @@ impl Job {
             workers_min: narrow(round.workers_min as u64),
             rounds: train.rounds,
             inner_steps: narrow(train.inner_steps),
-            sequences: narrow(train.batch_sequences as u64),
+            batch_sequences: narrow(train.batch_sequences as u64),
             balanced: train.balance == Balance::Speed,
             round_deadline_ms: round.round_deadline_ms,
             close_deadline_ms: round.close_deadline_ms,

@@ -42,7 +42,7 @@ fn patient(rounds: u64, workers: u32) -> Parameters {
         workers_min: workers,
         rounds,
         inner_steps: 30,
-        sequences: 8,
+        batch_sequences: 8,
         balanced: false,
         round_deadline_ms: 10 * HOURS,
         close_deadline_ms: 10 * HOURS,
