@@ -198,7 +198,7 @@ impl Job {
     /// Inner steps of the whole run, per worker.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.train.rounds.saturating_mul(self.train.inner_steps)
+        self.train.outer_steps.saturating_mul(self.train.inner_steps)
     }
 }
 

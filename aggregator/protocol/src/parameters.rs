@@ -12,8 +12,8 @@ pub struct Parameters {
     pub seed: u64,
     /// Workers to wait for before the first round.
     pub workers_min: u32,
-    /// Outer steps of the run.
-    pub rounds: u64,
+    /// Outer steps to commit before the run ends.
+    pub outer_steps: u64,
     /// Inner steps of a round, H.
     pub inner_steps: u32,
     /// Sequences a worker of speed step 1 takes per inner step.

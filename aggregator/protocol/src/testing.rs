@@ -59,7 +59,7 @@ pub(crate) fn parameters(workers_min: u32) -> Parameters {
     Parameters {
         seed: 0,
         workers_min,
-        rounds: 3,
+        outer_steps: 3,
         inner_steps: 2,
         batch_sequences: 4,
         balanced: false,

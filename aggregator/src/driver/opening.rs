@@ -127,7 +127,7 @@ fn assemble(
     let start = RunStart {
         session: genesis.session.to_string(),
         parameters: genesis.elements,
-        rounds: parameters.rounds,
+        outer_steps_planned: parameters.outer_steps,
         outer_steps: state.outer_steps,
         workers: job.round.workers_min,
         inner_steps: job.train.inner_steps,

@@ -175,21 +175,21 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let file = "[train]\nrounds = 40\nseed = 5\n[round]\nworkers_min = 2\n";
+        let file = "[train]\nouter_steps = 40\nseed = 5\n[round]\nworkers_min = 2\n";
         let (_directory, arguments) = over_file(file, "--rounds 50 --codec topk256-q2");
         let job = arguments.resolve().unwrap();
-        assert_eq!((job.train.rounds, job.train.seed, job.round.workers_min), (50, 5, 2));
+        assert_eq!((job.train.outer_steps, job.train.seed, job.round.workers_min), (50, 5, 2));
         assert_eq!(job.codec.name, "topk256-q2");
         assert_eq!(job.train.inner_steps, Job::default().train.inner_steps);
     }
 
     #[test]
     fn an_unknown_key_is_wrong_use_that_names_file_line_and_the_nearest_key() {
-        let (_directory, arguments) = over_file("[train]\nround = 40\n", "");
+        let (_directory, arguments) = over_file("[train]\nouter_step = 40\n", "");
         let error = arguments.resolve().unwrap_err();
         assert_eq!(code_of(&error), WRONG_USE);
         let message = error.to_string();
-        for part in ["job.toml", "line 2", "`round`", "`rounds`"] {
+        for part in ["job.toml", "line 2", "`outer_step`", "`outer_steps`"] {
             assert!(message.contains(part), "{part} in {message}");
         }
     }
@@ -207,7 +207,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("job.toml");
         std::fs::write(&path, Job::default().to_toml().unwrap()).unwrap();
-        let same = given(&format!("--rounds {}", Job::default().train.rounds));
+        let same = given(&format!("--rounds {}", Job::default().train.outer_steps));
         assert_eq!(same.resolve_resumed(directory.path()).unwrap(), Job::default());
         let message = given("--seed 9999").resolve_resumed(directory.path()).unwrap_err().to_string();
         assert!(message.contains("--seed 9999"), "{message}");

@@ -135,10 +135,10 @@ mod tests {
     fn each_value_names_its_origin() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("job.toml");
-        std::fs::write(&path, "[train]\nrounds = 40\ninner_steps = 2\n").unwrap();
+        std::fs::write(&path, "[train]\nouter_steps = 40\ninner_steps = 2\n").unwrap();
         let file = format!("file {}", path.display());
         let rows = explained(&["--job", path.to_str().unwrap(), "--rounds", "50", "--threads", "2"]);
-        assert_eq!(rows["train.rounds"], pair("50", "flag --rounds"));
+        assert_eq!(rows["train.outer_steps"], pair("50", "flag --rounds"));
         assert_eq!(rows["train.inner_steps"], pair("2", &file));
         assert_eq!(rows["train.clip_norm"].1, "default");
         assert_eq!(rows["--threads"], pair("2", "flag --threads"));

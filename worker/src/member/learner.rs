@@ -161,7 +161,7 @@ impl Learner {
         if residual.is_empty() && optimizer.m.is_empty() {
             return Ok(()); // nothing that a fetched state would not bring back
         }
-        let last = head.outer_steps >= self.job.train.rounds;
+        let last = head.outer_steps >= self.job.train.outer_steps;
         self.keeper.snapshot(Snapshot { head, state, residual, optimizer, settled: self.settled })?;
         // The aggregator ends once everybody has said that they hold the last state.
         if last { self.keeper.settle() } else { Ok(()) }

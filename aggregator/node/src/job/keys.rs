@@ -82,8 +82,8 @@ section! {
     /// The inner loop, its optimiser and the length of the run.
     #[serde(default)]
     TrainSection as "train" {
-        /// Outer steps to commit before the run ends.
-        rounds: u64 = 24, 1..=1 << 32, flag("rounds", "COTRAIN_ROUNDS", "N");
+        /// Outer steps to commit before the run ends: the rounds in which something was accepted.
+        outer_steps: u64 = 24, 1..=1 << 32, flag("rounds", "COTRAIN_ROUNDS", "N");
         /// Inner steps of a round, H: local optimiser steps between two exchanges.
         inner_steps: u64 = 10, 1..=65_536, flag("inner-steps", "COTRAIN_INNER_STEPS", "H");
         /// Sequences of a worker's batch in one inner step.

@@ -20,7 +20,7 @@ impl Job {
         Parameters {
             seed: train.seed,
             workers_min: narrow(round.workers_min as u64),
-            rounds: train.rounds,
+            outer_steps: train.outer_steps,
             inner_steps: narrow(train.inner_steps),
             batch_sequences: narrow(train.batch_sequences as u64),
             balanced: train.balance == Balance::Speed,

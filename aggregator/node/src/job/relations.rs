@@ -28,7 +28,7 @@ impl Job {
             return Err(JobError::value("train", "inner_steps", train.inner_steps, expected));
         }
         if train.warmup_steps > self.steps() {
-            let expected = format!("at most rounds · inner_steps = {}", self.steps());
+            let expected = format!("at most outer_steps · inner_steps = {}", self.steps());
             return Err(JobError::value("train", "warmup_steps", train.warmup_steps, expected));
         }
         Ok(())

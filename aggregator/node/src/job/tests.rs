@@ -31,9 +31,9 @@ fn any_changed_figure_changes_the_fingerprint() {
 
 #[test]
 fn an_unknown_key_names_its_line_and_the_nearest_key() {
-    let text = error("[train]\nrounds = 3\n\ninner_step = 4\n");
+    let text = error("[train]\nouter_steps = 3\n\ninner_step = 4\n");
     assert_eq!(text, "line 4: unknown key `inner_step` in [train]; did you mean `inner_steps`?");
-    let text = error("[trian]\nrounds = 3\n");
+    let text = error("[trian]\nouter_steps = 3\n");
     assert_eq!(text, "line 1: unknown key `trian` at the top level; did you mean `train`?");
     let text = error("[codec]\nschedule = [{ codec = \"none\", rounds = 1 },\n { codec = \"none\", round = 2 }]\n");
     assert_eq!(text, "line 3: unknown key `round` in [codec.schedule]; did you mean `rounds`?");
@@ -41,13 +41,14 @@ fn an_unknown_key_names_its_line_and_the_nearest_key() {
 
 #[test]
 fn a_key_in_the_wrong_section_is_sent_to_the_right_one() {
-    assert!(error("rounds = 3\n").ends_with("`rounds` belongs in [train]"));
+    assert!(error("outer_steps = 3\n").ends_with("`outer_steps` belongs in [train]"));
     assert!(error("[outer]\nlearning_rate = 0.1\n").ends_with("`learning_rate` belongs in [train]"));
     assert!(error("[outer]\nzzzzzzzzzz = 0.1\n").ends_with("there are alpha, rho"));
 }
 
 #[test]
 fn a_flag_where_its_key_belongs_leads_to_the_key() {
+    assert!(error("[train]\nrounds = 3\n").ends_with("did you mean `outer_steps`?"));
     assert!(error("[round]\nworkers = 3\n").ends_with("did you mean `workers_min`?"));
     assert!(error("[model]\nmodel = \"tiny\"\n").ends_with("did you mean `preset`?"));
     assert!(error("workers = 3\n").ends_with("`workers_min` belongs in [round]"));
@@ -97,7 +98,7 @@ fn the_table_knows_every_key_that_serde_knows() {
 #[test]
 fn values_out_of_bounds_are_named_with_their_bounds() {
     for (text, expected) in [
-        ("[train]\nrounds = 0", "[train] rounds = 0: must be from 1 to 4294967296"),
+        ("[train]\nouter_steps = 0", "[train] outer_steps = 0: must be from 1 to 4294967296"),
         ("[train]\nlearning_rate = nan", "[train] learning_rate = NaN: must be above 0 and at most 10"),
         ("[train]\nadam_beta2 = 1.0", "[train] adam_beta2 = 1: must be at least 0 and below 1"),
         ("[outer]\nalpha = 300", "[outer] alpha = 300: must be from 1 to 256"),
@@ -110,7 +111,10 @@ fn values_out_of_bounds_are_named_with_their_bounds() {
         ("[round]\nworkers_min = 65", "[round] workers_min = 65: must be from 1 to 64"),
         ("[train]\nexchange = \"gradient\"", "[train] inner_steps = 10: must be 1 with exchange"),
         ("[train]\nsequence_length = 100000", "[train] sequence_length = 100000: at most max_position_embeddings"),
-        ("[train]\nrounds = 1\nwarmup_steps = 11", "[train] warmup_steps = 11: at most rounds · inner_steps = 10"),
+        (
+            "[train]\nouter_steps = 1\nwarmup_steps = 11",
+            "[train] warmup_steps = 11: at most outer_steps · inner_steps = 10",
+        ),
         ("[model]\npreset = \"tinny\"", "[model] preset = \"tinny\": no such preset; did you mean \"tiny\"?"),
         ("[model]\nnum_attention_heads = 0", "[model] preset = explicit: num_attention_heads is 0"),
         ("[data]\ntokenizer = \"\"", "[data] tokenizer"),
@@ -130,11 +134,11 @@ fn an_unknown_codec_is_named_with_its_key() {
 
 #[test]
 fn values_of_the_wrong_type_name_the_line() {
-    assert!(error("[train]\n\nrounds = \"many\"").starts_with("line 3: "));
-    assert!(error("[train]\nrounds = -1").starts_with("line 2: "));
+    assert!(error("[train]\n\nouter_steps = \"many\"").starts_with("line 3: "));
+    assert!(error("[train]\nouter_steps = -1").starts_with("line 2: "));
     assert!(error("train = 3").starts_with("line 1: "));
     assert!(error("[train]\nexchange = \"weights\"").starts_with("line 2: "));
-    assert!(error("[train\nrounds = 1").starts_with("line 1: "));
+    assert!(error("[train\nouter_steps = 1").starts_with("line 1: "));
 }
 
 #[test]
@@ -170,7 +174,7 @@ fn hostile_text_is_refused_without_a_panic() {
     let dotted = format!("{}x = 1", "a.".repeat(20_000));
     let long = "x".repeat(JOB_BYTES_MAX as usize + 1);
     for text in
-        [nested.as_str(), &inline, &dotted, &long, "\u{0}", "[[train]]", "[train]\nrounds = 99999999999999999999"]
+        [nested.as_str(), &inline, &dotted, &long, "\u{0}", "[[train]]", "[train]\nouter_steps = 99999999999999999999"]
     {
         assert!(Job::parse(text).is_err());
     }

@@ -36,11 +36,11 @@ fn rule() -> QualityRule {
 }
 
 /// Nothing is given up: what is down comes back in time.
-fn patient(rounds: u64, workers: u32) -> Parameters {
+fn patient(outer_steps: u64, workers: u32) -> Parameters {
     Parameters {
         seed: 0,
         workers_min: workers,
-        rounds,
+        outer_steps,
         inner_steps: 30,
         batch_sequences: 8,
         balanced: false,
@@ -62,7 +62,7 @@ fn patient(rounds: u64, workers: u32) -> Parameters {
 }
 
 /// Whoever is late is left behind.
-fn impatient(rounds: u64, workers: u32) -> Parameters {
+fn impatient(outer_steps: u64, workers: u32) -> Parameters {
     Parameters {
         round_deadline_ms: 1_500,
         close_deadline_ms: 800,
@@ -72,7 +72,7 @@ fn impatient(rounds: u64, workers: u32) -> Parameters {
         reconnect_grace_ms: 400,
         resend_ms: 300,
         score: ScorePolicy::Quality(QualityRule { quarantine_rounds: 2, ..rule() }),
-        ..patient(rounds, workers)
+        ..patient(outer_steps, workers)
     }
 }
 

@@ -138,7 +138,7 @@ impl World {
                 disk.now.residual = Some(toy::settle(&disk.now.residual.expect("always there"), &own.payload_hash));
             }
             disk.now.state = Some(state);
-            if request.head.outer_steps >= self.parameters.rounds {
+            if request.head.outer_steps >= self.parameters.outer_steps {
                 disk.durable = None; // nobody is left to ask afterwards
             }
             disk.now.head = Some(request.head);
@@ -161,7 +161,7 @@ impl World {
             worker.disk.now.state = Some(head.state_hash);
         }
         let state = head.state_hash;
-        if head.outer_steps >= self.parameters.rounds {
+        if head.outer_steps >= self.parameters.outer_steps {
             worker.disk.durable = None;
         }
         worker.disk.now.head = Some(head);
