@@ -14,6 +14,8 @@ pub mod outbox;
 pub mod payloads;
 pub mod state;
 
+mod limits;
+
 #[cfg(test)]
 mod testing;
 

@@ -3,11 +3,14 @@
 //! The defaults are those of the default job: `tiny` on three workers, tuned by measurement for two CPU cores. What
 //! several keys must be together is checked in [`super::relations`].
 
+use kernels::ALPHA_MAX;
+use protocol::limits::{MEMBERS_MAX, SCORING_WINDOWS_MAX};
+
 use super::bounds::{AboveZero, Any, CodecName, Entries, Fraction, Tokenizer};
 use super::table::{Key, Section, section};
 use super::{Balance, Exchange, ScorePolicy};
 
-/// The most stages of a codec schedule: with warm-up and the last codec they fill the protocol's.
+/// The most stages of a codec schedule.
 const STAGES_MAX: usize = 14;
 const DAY_MS: u64 = 86_400_000;
 /// TOML's integers are signed.
@@ -149,7 +152,7 @@ section! {
     #[serde(default)]
     OuterSection as "outer" {
         /// Outer learning rate in 256ths, α.
-        alpha: u32 = 256, 1..=256;
+        alpha: u32 = 256, 1..=ALPHA_MAX;
         /// Least share of all weights that a coordinate is divided by, ρ.
         rho: [u32; 2] = [1, 5], Fraction;
     }
@@ -162,7 +165,7 @@ section! {
         /// How verdicts and weights come about.
         policy: ScorePolicy = ScorePolicy::Quality, Any;
         /// Sequences of a round, assigned to nobody in it, that its contributions are scored on, B.
-        sequences: usize = 4, 2..=4096;
+        sequences: usize = 4, 2..=SCORING_WINDOWS_MAX;
         /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
         usefulness_weight: u32 = 50, 0..=100;
         /// Part of agreement, c, in the score.
@@ -231,7 +234,7 @@ section! {
     #[serde(default)]
     RoundSection as "round" {
         /// Workers that must have joined before the first round starts.
-        workers_min: usize = 3, 1..=64, flag("workers", "COTRAIN_WORKERS", "N");
+        workers_min: usize = 3, 1..=MEMBERS_MAX, flag("workers", "COTRAIN_WORKERS", "N");
         /// Longest wait for commits.
         round_deadline_ms: u64 = 300_000, 100..=DAY_MS;
         /// Longest wait for countersignatures of the closed set.

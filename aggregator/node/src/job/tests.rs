@@ -224,7 +224,7 @@ fn the_quality_rule_follows_the_job() {
 }
 
 #[test]
-fn a_full_schedule_is_within_the_protocols_bounds() {
+fn a_schedule_has_at_most_fourteen_stages() {
     let stage = "{ codec = \"none\", rounds = 1 }";
     let text = |count| format!("[codec]\nschedule = [{}]\n", vec![stage; count].join(", "));
     Job::parse(&text(14)).unwrap();
