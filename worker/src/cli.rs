@@ -75,6 +75,18 @@ pub enum Command {
     Config(ConfigCommand),
     /// Show the devices, memory and text that a run here would use.
     Doctor(DoctorArgs),
+    /// Print what makes a shell complete this program's commands and flags.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of this program, or write a page for every command.
+    Man {
+        /// The directory that the pages are written to, such as a `man1` that `man` looks into.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// How results and progress are written to standard output.
