@@ -45,11 +45,11 @@ fn a_job_that_is_none_names_the_line_and_the_nearest_key() {
     let place = Place::new();
     let run = place.join("run");
     for (content, expected) in [
-        ("[train]\nrounds = 3\ninner_step = 4\n", &["inner_step`", "`inner_steps`", "line 3", "job.toml"][..]),
-        ("[trian]\nrounds = 3\n", &["`trian`", "`train`"]),
+        ("[train]\nouter_steps = 3\ninner_step = 4\n", &["inner_step`", "`inner_steps`", "line 3", "job.toml"][..]),
+        ("[trian]\nouter_steps = 3\n", &["`trian`", "`train`"]),
         ("[outer]\nlearning_rate = 0.1\n", &["`learning_rate` belongs in [train]"]),
-        ("[train\nrounds = 3\n", &["line 1"]),
-        ("[train]\nrounds = 0\n", &["[train] rounds = 0", "must be from 1"]),
+        ("[train\nouter_steps = 3\n", &["line 1"]),
+        ("[train]\nouter_steps = 0\n", &["[train] outer_steps = 0", "must be from 1"]),
     ] {
         let job = write(&place, "job.toml", content);
         assert_refused(WRONG_USE, expected, &[&"up", &"--job", &job, &"--run-dir", &run]);

@@ -15,7 +15,7 @@ const HEADER_BYTES: usize = 168;
 #[test]
 fn the_payloads_and_the_model_of_a_run_go_through_every_command() {
     let place = Place::new();
-    let job = micro(place.path(), |job| job.train.rounds = 3);
+    let job = micro(place.path(), |job| job.train.outer_steps = 3);
     let run = place.join("run");
     let _ = Up::start(&run, &job, &text(), &[]).finish().finished();
     let model = run.join("checkpoints/000003/model.safetensors");
@@ -130,7 +130,7 @@ fn what_is_no_payload_is_refused_by_name(place: &Place, model: &Path) {
 fn the_codecs_are_measured_on_what_a_run_keeps() {
     let place = Place::new();
     let job = micro(place.path(), |job| {
-        job.train.rounds = 3;
+        job.train.outer_steps = 3;
         job.codec.name = "none".to_owned();
         job.codec.warmup_rounds = 0;
     });

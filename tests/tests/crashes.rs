@@ -20,7 +20,7 @@ fn kill_of_one_worker_mid_round_lets_the_others_finish() {
     let job = micro(place.path(), |job| {
         // Long enough that the worker dies among its inner steps; and nobody is to wait for it for long.
         job.train.inner_steps = 200;
-        job.train.rounds = 4;
+        job.train.outer_steps = 4;
         job.train.warmup_steps = 20;
         job.round.reconnect_grace_ms = 1_000;
     });
@@ -48,7 +48,7 @@ fn kill_of_one_worker_mid_round_lets_the_others_finish() {
 fn kill_of_everything_and_resume_ends_in_the_state_of_an_undisturbed_run() {
     let place = Place::new();
     let job = micro(place.path(), |job| {
-        job.train.rounds = 10;
+        job.train.outer_steps = 10;
         job.train.inner_steps = 200;
     });
     let begun = place.join("begun");
@@ -94,7 +94,7 @@ fn kill_at_random_instants(run: &Path) {
 fn an_announced_payload_outlives_its_training() {
     let place = Place::new();
     // So long that no worker is done when the first one is, which makes the kill fall into the round.
-    let job = micro(place.path(), |job| (job.train.rounds, job.train.inner_steps) = (4, 100));
+    let job = micro(place.path(), |job| (job.train.outer_steps, job.train.inner_steps) = (4, 100));
     let begun = place.join("begun");
     let mut up = Up::start(&begun, &job, &text(), &[]);
     while payloads(&begun).is_empty() {

@@ -15,7 +15,7 @@ const PROMPT: &str = "/// Returns the number of é bytes";
 const NEW_TOKENS: usize = 24;
 
 fn train(place: &Place, more: &[&str]) -> std::path::PathBuf {
-    let job = micro(place.path(), |job| job.train.rounds = 2);
+    let job = micro(place.path(), |job| job.train.outer_steps = 2);
     let run = place.join("run");
     let _ = Up::start(&run, &job, &text(), more).finish().finished();
     run::newest_checkpoint(&run)

@@ -49,7 +49,7 @@ fn a_run_with_the_default_codecs_is_what_numpy_computes() {
 fn a_run_through_every_other_codec_is_what_numpy_computes() {
     let place = Place::new();
     let ended = train(&place, |job| {
-        job.train.rounds = 5;
+        job.train.outer_steps = 5;
         job.codec.warmup = "dense-int4".to_owned();
         job.codec.warmup_rounds = 1;
         let stage = |codec: &str| CodecStage { codec: codec.to_owned(), rounds: 1 };

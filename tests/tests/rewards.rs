@@ -35,7 +35,7 @@ fn landed(run: &Path) -> Vec<String> {
 #[test]
 fn a_swarm_with_a_pool_pays_it_to_the_last_unit_and_anybody_can_verify_it() {
     let place = Place::new();
-    let job = micro(place.path(), |job| (job.train.rounds, job.rewards.settle_every) = (5, 2));
+    let job = micro(place.path(), |job| (job.train.outer_steps, job.rewards.settle_every) = (5, 2));
     let run = place.join("run");
     let pool = POOL.to_string();
     let ended = Up::start(&run, &job, &text(), &["--pool", &pool, "--claim-delay-s", "0"]).finish().finished();
@@ -130,7 +130,7 @@ fn f28_a_ledger_that_dies_delays_no_round_and_everything_lands_once_afterwards()
     let place = Place::new();
     let job = micro(place.path(), |job| {
         // Rounds so long that the ledger dies among them.
-        (job.train.rounds, job.train.inner_steps, job.train.warmup_steps) = (6, 200, 20);
+        (job.train.outer_steps, job.train.inner_steps, job.train.warmup_steps) = (6, 200, 20);
         (job.rewards.settle_every, job.rewards.pool) = (1, POOL);
     });
     let ledger = LedgerServer::start(&place.join("ledger"), "127.0.0.1:0");

@@ -6,13 +6,13 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kernels::Codec;
 use models::DeviceChoice;
 
 pub mod job;
 mod ledger;
 mod tools;
 
+pub use job::JobArgs;
 pub use ledger::{
     ClaimArgs, LedgerArgs, LedgerCommand, LedgerFlushArgs, LedgerServeArgs, RewardsArgs, RewardsCommand, WalletCommand,
     WalletLinkArgs, WalletShowArgs,
@@ -75,6 +75,18 @@ pub enum Command {
     Config(ConfigCommand),
     /// Show the devices, memory and text that a run here would use.
     Doctor(DoctorArgs),
+    /// Print what makes a shell complete this program's commands and flags.
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL")]
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of this program, or write a page for every command.
+    Man {
+        /// The directory that the pages are written to, such as a `man1` that `man` looks into.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
 }
 
 /// How results and progress are written to standard output.
@@ -84,53 +96,6 @@ pub enum OutputFormat {
     Text,
     /// One JSON object a line.
     Json,
-}
-
-/// What all nodes of a run agree on; each flag overrides the key of the job file.
-#[derive(Args, Clone, Debug, Default)]
-pub struct JobArgs {
-    /// The job as a TOML file; its keys are those that `config explain` lists.
-    #[arg(long, env = "COTRAIN_JOB", value_name = "FILE.toml")]
-    pub job: Option<PathBuf>,
-    /// Model preset, such as `tiny` or `small`.
-    #[arg(long, env = "COTRAIN_MODEL", value_name = "NAME")]
-    pub model: Option<String>,
-    /// Workers that the first round waits for.
-    #[arg(long, env = "COTRAIN_WORKERS", value_name = "N")]
-    pub workers: Option<u32>,
-    /// Rounds that end the run.
-    #[arg(long, env = "COTRAIN_ROUNDS", value_name = "N")]
-    pub rounds: Option<u64>,
-    /// Inner steps of a round.
-    #[arg(long, env = "COTRAIN_INNER_STEPS", value_name = "H")]
-    pub inner_steps: Option<u64>,
-    /// Codec of the contributions after the warm-up, such as `topk64-q2` or `dense-int8`.
-    #[arg(long, env = "COTRAIN_CODEC", value_name = "NAME")]
-    pub codec: Option<Codec>,
-    /// Rounds at the start that use the dense warm-up codec.
-    #[arg(long, env = "COTRAIN_WARMUP_ROUNDS", value_name = "N")]
-    pub warmup_rounds: Option<u64>,
-    /// Rounds between checkpoints; the last round always has one.
-    #[arg(long, env = "COTRAIN_CHECKPOINT_EVERY", value_name = "N")]
-    pub checkpoint_every: Option<u64>,
-    /// Seed of the initial parameters and of the assignment of data.
-    #[arg(long, env = "COTRAIN_SEED", value_name = "N")]
-    pub seed: Option<u64>,
-    /// Units that the session pays its workers in all, reported on the ledger.
-    #[arg(long, env = "COTRAIN_POOL", value_name = "UNITS")]
-    pub pool: Option<u64>,
-    /// Committed rounds of one settlement on the ledger.
-    #[arg(long, env = "COTRAIN_SETTLE_EVERY", value_name = "N")]
-    pub settle_every: Option<u64>,
-    /// Share of the pool that all scores take part in, in percent.
-    #[arg(long, env = "BASE_REWARD_PERCENTAGE", value_name = "PERCENT")]
-    pub base_reward_percentage: Option<u64>,
-    /// Share of the pool for the highest scores and for high quality, in percent.
-    #[arg(long, env = "BONUS_REWARD_PERCENTAGE", value_name = "PERCENT")]
-    pub bonus_reward_percentage: Option<u64>,
-    /// Mean quality above which a worker takes part in the bonus.
-    #[arg(long, env = "QUALITY_THRESHOLD", value_name = "SCORE")]
-    pub quality_threshold: Option<u64>,
 }
 
 /// Where a run's text and state come from and go to.

@@ -6,7 +6,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::{BenchCommand, CheckpointCommand, Cli, CodecCommand, Command, ConfigCommand, LedgerCommand};
 use crate::commands::{
-    aggregator, bench, checkpoint, claim, codec, config, doctor, generate, ledger, plan, rewards, wallet, worker,
+    aggregator, bench, checkpoint, claim, codec, completions, config, doctor, generate, ledger, man, plan, rewards,
+    wallet, worker,
 };
 use crate::{exit, up};
 
@@ -83,8 +84,11 @@ fn execute(cli: Cli, matches: &ArgMatches) -> anyhow::Result<()> {
         Command::Codec(CodecCommand::Archive(arguments)) => codec::archive(&arguments),
         Command::Codec(CodecCommand::Restore(arguments)) => codec::restore(&arguments),
         Command::Codec(CodecCommand::Inspect(arguments)) => codec::inspect(&arguments),
-        Command::Config(ConfigCommand::Explain(arguments)) => config::run(&arguments, matches),
+        Command::Config(ConfigCommand::Explain(arguments)) => config::explain(&arguments, matches),
+        Command::Config(ConfigCommand::Keys) => config::keys(),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::Completions { shell } => completions::run(shell),
+        Command::Man { out } => man::run(out.as_deref()),
     }
 }
 

@@ -10,19 +10,22 @@ use serde::{Deserialize, Serialize};
 
 mod bounds;
 mod codec;
-mod defaults;
 mod keys;
+mod kinds;
 mod model;
 mod parameters;
-mod sections;
+mod reference;
+mod relations;
+mod table;
+mod unknown;
 
-pub use codec::{CodecSection, CodecStage};
-pub use keys::known_keys;
-pub use model::ModelSection;
-pub use sections::{
-    Balance, CheckpointSection, DataSection, EvaluationSection, Exchange, OuterSection, RewardsSection, RoundSection,
-    ScorePolicy, ScoreSection, TrainSection,
+pub use keys::{
+    CheckpointSection, CodecSection, CodecStage, DataSection, EvaluationSection, ModelSection, OuterSection,
+    RewardsSection, RoundSection, SECTIONS, ScoreSection, TrainSection, keys,
 };
+pub use kinds::{Balance, Exchange, ScorePolicy};
+pub use reference::reference;
+pub use table::{Flag, Key, Section};
 
 use disk::FileError;
 
@@ -136,8 +139,8 @@ impl Job {
         if bytes > JOB_BYTES_MAX {
             return Err(JobError::TooLong { bytes, bytes_max: JOB_BYTES_MAX });
         }
-        keys::check(text)?;
-        let job: Self = toml::from_str(text).map_err(|error| keys::syntax(text, &error))?;
+        unknown::check(text)?;
+        let job: Self = toml::from_str(text).map_err(|error| unknown::syntax(text, &error))?;
         job.validate()?;
         Ok(job)
     }
@@ -147,18 +150,18 @@ impl Job {
     /// # Errors
     /// [`JobError::Value`] for the first figure that is out of bounds.
     pub fn validate(&self) -> Result<(), JobError> {
-        self.model.validate()?;
-        self.data.validate()?;
-        self.train.validate()?;
-        self.codec.validate()?;
-        self.outer.validate()?;
-        self.score.validate()?;
-        self.evaluation.validate()?;
-        self.checkpoint.validate()?;
-        self.round.validate()?;
-        self.rewards.validate()?;
-        self.validate_relations()?;
-        self.parameters().map(|_| ())
+        self.model.check()?;
+        self.data.check()?;
+        self.train.check()?;
+        self.codec.check()?;
+        self.codec.schedule.iter().try_for_each(CodecStage::check)?;
+        self.outer.check()?;
+        self.score.check()?;
+        self.evaluation.check()?;
+        self.checkpoint.check()?;
+        self.round.check()?;
+        self.rewards.check()?;
+        self.check_relations()
     }
 
     /// The job with everything written out, as it goes into `job.toml`: the preset replaced by its figures, with the
@@ -192,29 +195,10 @@ impl Job {
         Ok(*hasher.finalize().as_bytes())
     }
 
-    fn validate_relations(&self) -> Result<(), JobError> {
-        let length = self.train.sequence_length;
-        if let Ok(config) = self.model.config()
-            && length > config.max_position_embeddings
-        {
-            let expected = format!("at most max_position_embeddings of the model, {}", config.max_position_embeddings);
-            return Err(JobError::value("train", "sequence_length", length, expected));
-        }
-        if self.train.exchange == Exchange::Gradient && self.train.inner_steps != 1 {
-            let expected = "must be 1 with exchange = \"gradient\", which exchanges every step";
-            return Err(JobError::value("train", "inner_steps", self.train.inner_steps, expected));
-        }
-        if self.train.warmup_steps > self.steps() {
-            let expected = format!("at most rounds · inner_steps = {}", self.steps());
-            return Err(JobError::value("train", "warmup_steps", self.train.warmup_steps, expected));
-        }
-        Ok(())
-    }
-
     /// Inner steps of the whole run, per worker.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.train.rounds.saturating_mul(self.train.inner_steps)
+        self.train.outer_steps.saturating_mul(self.train.inner_steps)
     }
 }
 

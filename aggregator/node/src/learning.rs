@@ -37,7 +37,7 @@ impl SessionFacts {
     /// # Errors
     /// [`JobError`] when the job makes no model or no parameters.
     pub fn new(session: SessionId, job: Job, split: Split) -> Result<Self, JobError> {
-        let (parameters, rule) = (job.parameters()?, OuterRule::of(&job)?);
+        let (parameters, rule) = (job.parameters(), OuterRule::of(&job)?);
         Ok(Self { session, job, parameters, rule, split })
     }
 }

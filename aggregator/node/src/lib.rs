@@ -17,6 +17,8 @@ pub mod payloads;
 pub mod performer;
 pub mod state;
 
+mod limits;
+
 #[cfg(test)]
 mod testing;
 

@@ -206,7 +206,7 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     fn new(context: &'a Context<'a>, head: &'a Head, round: Round) -> Result<Self, MeasureError> {
-        let parameters = context.job.parameters()?;
+        let parameters = context.job.parameters();
         let assignment = head.assignment(round, &parameters, context.split.training.len() as u64);
         let codec = parameters.codec_at(head.outer_steps).parse()?;
         Ok(Self { context, parameters, assignment, codec, head, round })

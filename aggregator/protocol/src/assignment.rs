@@ -23,11 +23,11 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The assignment of `round` on top of `head`: `inner_steps` of `sequences` for each speed step of a contributor, from a
-    /// training text of `windows` windows.
+    /// The assignment of `round` on top of `head`: `inner_steps` of `batch_sequences` for each speed step of a contributor,
+    /// from a training text of `windows` windows.
     #[must_use]
     pub fn new(head: &Head, round: Round, parameters: &Parameters, windows: u64) -> Self {
-        let share = |speed_step: u32| u64::from(speed_step) * u64::from(parameters.sequences);
+        let share = |speed_step: u32| u64::from(speed_step) * u64::from(parameters.batch_sequences);
         let contributors = head.roster.contributors(round);
         let shares = contributors.map(|member| (member.worker, share(member.speed_step))).collect();
         let (seed, cursor, inner_steps) = (parameters.seed, head.cursor, parameters.inner_steps);

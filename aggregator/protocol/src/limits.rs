@@ -10,8 +10,6 @@ pub const ADDRESSES_MAX: usize = 16;
 pub const ADDRESS_BYTES_MAX: usize = 256;
 /// Length of a codec's name.
 pub const CODEC_NAME_BYTES_MAX: usize = 32;
-/// Entries of a codec schedule.
-pub const CODEC_SCHEDULE_MAX: usize = 16;
 /// Length of a refusal's or an event's free text.
 pub const TEXT_BYTES_MAX: usize = 512;
 /// Length of a device's description in a hello.
@@ -50,7 +48,5 @@ pub const SCORING_WINDOWS_MAX: usize = 4096;
 pub const WEIGHT_MAX: u32 = 64;
 /// A clip of one: the payload is taken as it is (kernels/FORMAT.md, section 6).
 pub const CLIP_ONE: u32 = 256;
-/// Largest outer learning rate, in 1/256 (kernels/FORMAT.md, section 6).
-pub const ALPHA_MAX: u32 = 256;
 /// Coarse speed steps of the assignment; a worker of step n trains n times the batch.
 pub const SPEED_STEP_MAX: u32 = 64;

@@ -188,7 +188,7 @@ impl Member {
     /// Whether the state held is the run's last. A driver that finds it so after a restart may end at once.
     #[must_use]
     pub fn holds_last_state(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| head.outer_steps >= self.config.parameters.rounds)
+        self.head.as_ref().is_some_and(|head| head.outer_steps >= self.config.parameters.outer_steps)
     }
 
     /// Whether the run is over for this worker.

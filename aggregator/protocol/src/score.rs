@@ -26,8 +26,7 @@ pub use standing::updated_standing;
 pub const ONE: u64 = 1_000_000;
 
 /// How a session judges contributions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScorePolicy {
     /// By usefulness, agreement and norm: PROTOCOL.md, "Score".
     Quality(QualityRule),
@@ -36,8 +35,8 @@ pub enum ScorePolicy {
     GatesOnly,
 }
 
-/// The numbers of the quality rule.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The numbers of the quality rule, which the job states.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QualityRule {
     /// Part of usefulness u in the score.
     pub usefulness_weight: u32,
@@ -60,7 +59,7 @@ pub struct QualityRule {
     /// A score below this is low.
     pub low_score: u32,
     /// Low scores in a row that lead to quarantine.
-    pub low_streak_max: u32,
+    pub low_streak_rounds_max: u32,
     /// Rounds of the first quarantine; each further one lasts twice as long, at most 32 times the first.
     pub quarantine_rounds: u64,
     /// The mean score with which a member comes out of quarantine.
@@ -178,32 +177,6 @@ pub enum Outcome {
         /// What was measured; none when the payload was not delivered by the deadline.
         measured: Option<Measured>,
     },
-}
-
-impl Default for ScorePolicy {
-    fn default() -> Self {
-        Self::Quality(QualityRule::default())
-    }
-}
-
-impl Default for QualityRule {
-    fn default() -> Self {
-        Self {
-            usefulness_weight: 50,
-            agreement_weight: 25,
-            norm_weight: 10,
-            norm_ratio_min_millionths: 100_000,
-            cosine_floor_millionths: 20_000,
-            score_min: 50,
-            usefulness_min_millionths: 200_000,
-            standing_min: 30,
-            standing_memory_percent: 70,
-            low_score: 20,
-            low_streak_max: 3,
-            quarantine_rounds: 10,
-            return_standing: 50,
-        }
-    }
 }
 
 /// A loss, gain, cosine or ratio in millionths: to nearest, what is not finite or does not fit saturates, NaN is 0.

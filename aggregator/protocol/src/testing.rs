@@ -4,9 +4,9 @@ use crate::{
     ClosedSet, Commitment, Contribution, Hash, Head, Keypair, Manifest, Parameters, Roster, Round, SessionId, Signed,
     Stage, Term,
     manifest::seed_of,
-    parameters::CodecFrom,
+    parameters::{CodecFrom, Tolerances},
     roster::{Join, next_roster},
-    score::{Entry, Measured, Outcome, decide},
+    score::{Entry, Measured, Outcome, QualityRule, ScorePolicy, decide},
 };
 
 pub(crate) const SESSION: SessionId = SessionId([7; 32]);
@@ -36,12 +36,33 @@ pub(crate) fn head(keypairs: &[Keypair]) -> Head {
     Head::genesis(SESSION, STATE, 1_000, Roster::genesis(&joins))
 }
 
+/// The numbers of the quality rule that the job has by default.
+pub(crate) fn rule() -> QualityRule {
+    QualityRule {
+        usefulness_weight: 50,
+        agreement_weight: 25,
+        norm_weight: 10,
+        norm_ratio_min_millionths: 100_000,
+        cosine_floor_millionths: 20_000,
+        score_min: 50,
+        usefulness_min_millionths: 200_000,
+        standing_min: 30,
+        standing_memory_percent: 70,
+        low_score: 20,
+        low_streak_rounds_max: 3,
+        quarantine_rounds: 10,
+        return_standing: 50,
+    }
+}
+
 pub(crate) fn parameters(workers_min: u32) -> Parameters {
     Parameters {
+        seed: 0,
         workers_min,
-        rounds: 3,
+        outer_steps: 3,
         inner_steps: 2,
-        sequences: 4,
+        batch_sequences: 4,
+        balanced: false,
         round_deadline_ms: 10_000,
         close_deadline_ms: 1_000,
         reveal_deadline_ms: 2_000,
@@ -49,8 +70,13 @@ pub(crate) fn parameters(workers_min: u32) -> Parameters {
         join_deadline_ms: 5_000,
         reconnect_grace_ms: 500,
         resend_ms: 100,
+        alpha: 256,
+        rho: (1, 5),
         codecs: vec![CodecFrom { outer_step: 0, codec: "toy".to_owned() }],
-        ..Parameters::default()
+        score: ScorePolicy::Quality(rule()),
+        tolerances: Tolerances { loss_micronats: 2_000, cosine_millionths: 1_000, norm_millionths: 1 },
+        missed_rounds_max: 3,
+        probation_rounds: 5,
     }
 }
 

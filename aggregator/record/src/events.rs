@@ -148,7 +148,7 @@ pub struct RunStart {
     /// Parameters of the model.
     pub parameters: u64,
     /// Outer steps that end the run.
-    pub rounds: u64,
+    pub outer_steps_planned: u64,
     /// Outer steps already committed (not 0 after a resume).
     pub outer_steps: u64,
     /// Workers that the first round waits for.

@@ -61,7 +61,7 @@ impl Desk {
             Some((hash, next)) if hash == head.state_hash => self.state = next,
             _ => crate::recover::apply_committed(&self.run, &self.rule, &mut self.state, committed)?,
         }
-        let last = head.outer_steps >= self.job.train.rounds;
+        let last = head.outer_steps >= self.job.train.outer_steps;
         let started = Instant::now();
         let evaluated = last || head.outer_steps.is_multiple_of(self.job.evaluation.every);
         let eval_loss = evaluated.then(|| self.evaluate()).transpose()?;

@@ -119,7 +119,7 @@ fn assemble(
         rounds_log.append(&line)?;
         rounds.push(line);
     }
-    let parameters = job.parameters()?;
+    let parameters = job.parameters();
     let config = job.model.config()?;
     let mut trainer = Trainer::new(&config, &report.chosen, node::trainer_options(&job, &report.chosen))?;
     let held_out = evaluate::held_out(&split, job.evaluation.sequences)?;
@@ -127,7 +127,7 @@ fn assemble(
     let start = RunStart {
         session: genesis.session.to_string(),
         parameters: genesis.elements,
-        rounds: parameters.rounds,
+        outer_steps_planned: parameters.outer_steps,
         outer_steps: state.outer_steps,
         workers: job.round.workers_min,
         inner_steps: job.train.inner_steps,

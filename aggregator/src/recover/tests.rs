@@ -132,7 +132,7 @@ fn an_altered_manifest_file_is_refused() {
 fn a_changed_job_is_refused() {
     let mut swarm = Swarm::new(Exchange::PseudoGradient);
     let mut job = Job::read(&swarm.run.job()).unwrap();
-    job.train.rounds += 1;
+    job.train.outer_steps += 1;
     fs::write(swarm.run.job(), job.to_toml().unwrap()).unwrap();
     assert!(matches!(swarm.recovered(), Err(RecoverError::Fingerprint { .. })));
 }

@@ -3,13 +3,22 @@
 //! Invariants: a value given on the command line or in the environment replaces that of the file, which replaces the
 //! default; what comes out has passed the job's own checks. A run that is resumed keeps its job.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use node::job::Job;
+use clap::{Arg, ArgMatches, Args, Command, FromArgMatches, value_parser};
+use node::job::{Flag, Job, Key};
 
-use super::JobArgs;
 use crate::exit::{WrongUse, wrong_use};
+
+/// What all nodes of a run agree on; each flag overrides the key of the job file.
+#[derive(Clone, Debug, Default)]
+pub struct JobArgs {
+    /// The job as a TOML file.
+    pub job: Option<PathBuf>,
+    /// The keys of the job that flags or variables set.
+    pub overrides: Vec<Override>,
+}
 
 /// A key of the job that a flag sets.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,29 +33,46 @@ pub struct Override {
     pub value: toml::Value,
 }
 
+/// The keys that a flag sets, with their flags.
+fn flagged() -> impl Iterator<Item = (&'static Key, Flag)> {
+    node::job::keys().filter_map(|key| Some((key, key.flag?)))
+}
+
+impl Args for JobArgs {
+    fn augment_args(command: Command) -> Command {
+        let job =
+            Arg::new("job").long("job").env("COTRAIN_JOB").value_name("FILE.toml").value_parser(value_parser!(PathBuf));
+        let job = job.help("The job as a TOML file; its keys are those that `config keys` lists");
+        command.arg(job).args(flagged().map(|(key, flag)| {
+            let argument = Arg::new(flag.name).long(flag.name).env(flag.variable).value_name(flag.value);
+            argument.value_parser(flag.parse).help(key.documentation.trim_end_matches('.'))
+        }))
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for JobArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let overrides = flagged().filter_map(|(key, flag)| {
+            let value = matches.get_one::<toml::Value>(flag.name)?.clone();
+            Some(Override { flag: flag.name, section: key.section, key: key.name, value })
+        });
+        Ok(Self { job: matches.get_one("job").cloned(), overrides: overrides.collect() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
 impl JobArgs {
-    /// The keys of the job that flags or variables set.
-    pub fn overrides(&self) -> Vec<Override> {
-        let text = |value: &Option<String>| value.clone().map(toml::Value::String);
-        let number = |value: Option<u64>| value.map(|n| toml::Value::Integer(i64::try_from(n).unwrap_or(i64::MAX)));
-        let codec = self.codec.map(|codec| toml::Value::String(codec.name().to_owned()));
-        let rows = [
-            ("model", "model", "preset", text(&self.model)),
-            ("workers", "round", "workers_min", number(self.workers.map(u64::from))),
-            ("rounds", "train", "rounds", number(self.rounds)),
-            ("inner-steps", "train", "inner_steps", number(self.inner_steps)),
-            ("codec", "codec", "name", codec),
-            ("warmup-rounds", "codec", "warmup_rounds", number(self.warmup_rounds)),
-            ("checkpoint-every", "checkpoint", "every", number(self.checkpoint_every)),
-            ("seed", "train", "seed", number(self.seed)),
-            ("pool", "rewards", "pool", number(self.pool)),
-            ("settle-every", "rewards", "settle_every", number(self.settle_every)),
-            ("base-reward-percentage", "rewards", "base_percentage", number(self.base_reward_percentage)),
-            ("bonus-reward-percentage", "rewards", "bonus_percentage", number(self.bonus_reward_percentage)),
-            ("quality-threshold", "rewards", "quality_threshold", number(self.quality_threshold)),
-        ];
-        let given = rows.into_iter().filter_map(|(flag, section, key, value)| Some((flag, section, key, value?)));
-        given.map(|(flag, section, key, value)| Override { flag, section, key, value }).collect()
+    /// What a flag or its variable sets.
+    pub fn given(&self, flag: &str) -> Option<&toml::Value> {
+        self.overrides.iter().find(|given| given.flag == flag).map(|given| &given.value)
     }
 
     /// The same flags as arguments for another process of this program.
@@ -55,11 +81,8 @@ impl JobArgs {
         if let Some(job) = &self.job {
             arguments.extend(["--job".into(), job.clone().into_os_string()]);
         }
-        for given in self.overrides() {
-            let value = match given.value {
-                toml::Value::String(text) => text,
-                value => value.to_string(),
-            };
+        for given in &self.overrides {
+            let value = given.value.as_str().map_or_else(|| given.value.to_string(), str::to_owned);
             arguments.extend([format!("--{}", given.flag).into(), value.into()]);
         }
         arguments
@@ -74,9 +97,9 @@ impl JobArgs {
             Some(path) => (read(path)?, sets_warmup(path)),
             None => (Job::default(), false),
         };
-        let mut job = lay_over(&job, &self.overrides())?;
+        let mut job = lay_over(&job, &self.overrides)?;
         // Whoever names a codec wants it from the warm-up on.
-        if self.codec.is_some() {
+        if self.given("codec").is_some() {
             job.codec.schedule.clear();
         }
         // The default warm-up suits the default length; a short run keeps the most of it that makes sense.
@@ -97,9 +120,9 @@ impl JobArgs {
         if self.job.is_some() {
             return Err(WrongUse("a resumed run keeps its job: leave out --job".to_owned()).into());
         }
-        for given in self.overrides() {
-            if lay_over(&job, std::slice::from_ref(&given))? != job {
-                let (flag, value) = (given.flag, given.value);
+        for given in &self.overrides {
+            if lay_over(&job, std::slice::from_ref(given))? != job {
+                let (flag, value) = (given.flag, &given.value);
                 let message = format!("a resumed run keeps its job: leave out --{flag} {value}, or start a new run");
                 return Err(WrongUse(message).into());
             }
@@ -136,41 +159,46 @@ mod tests {
     use super::*;
     use crate::exit::{WRONG_USE, code_of};
 
-    fn job_file(text: &str) -> (tempfile::TempDir, JobArgs) {
+    /// The arguments that a command line gives.
+    fn given(line: &str) -> JobArgs {
+        let command = JobArgs::augment_args(Command::new("cotrain").no_binary_name(true));
+        JobArgs::from_arg_matches(&command.try_get_matches_from(line.split_whitespace()).unwrap()).unwrap()
+    }
+
+    /// The same over a job file.
+    fn over_file(text: &str, line: &str) -> (tempfile::TempDir, JobArgs) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("job.toml");
         std::fs::write(&path, text).unwrap();
-        (directory, JobArgs { job: Some(path), ..JobArgs::default() })
+        (directory, JobArgs { job: Some(path), ..given(line) })
     }
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let (_directory, mut arguments) = job_file("[train]\nrounds = 40\nseed = 5\n[round]\nworkers_min = 2\n");
-        arguments.rounds = Some(50);
-        arguments.codec = "topk256-q2".parse().ok();
+        let file = "[train]\nouter_steps = 40\nseed = 5\n[round]\nworkers_min = 2\n";
+        let (_directory, arguments) = over_file(file, "--rounds 50 --codec topk256-q2");
         let job = arguments.resolve().unwrap();
-        assert_eq!((job.train.rounds, job.train.seed, job.round.workers_min), (50, 5, 2));
+        assert_eq!((job.train.outer_steps, job.train.seed, job.round.workers_min), (50, 5, 2));
         assert_eq!(job.codec.name, "topk256-q2");
         assert_eq!(job.train.inner_steps, Job::default().train.inner_steps);
     }
 
     #[test]
     fn an_unknown_key_is_wrong_use_that_names_file_line_and_the_nearest_key() {
-        let (_directory, arguments) = job_file("[train]\nround = 40\n");
+        let (_directory, arguments) = over_file("[train]\nouter_step = 40\n", "");
         let error = arguments.resolve().unwrap_err();
         assert_eq!(code_of(&error), WRONG_USE);
         let message = error.to_string();
-        for part in ["job.toml", "line 2", "`round`", "`rounds`"] {
+        for part in ["job.toml", "line 2", "`outer_step`", "`outer_steps`"] {
             assert!(message.contains(part), "{part} in {message}");
         }
     }
 
     #[test]
     fn a_short_run_shortens_the_default_warm_up_but_not_a_chosen_one() {
-        let short = JobArgs { rounds: Some(1), inner_steps: Some(4), ..JobArgs::default() };
-        assert_eq!(short.resolve().unwrap().train.warmup_steps, 1);
-        let (_directory, mut arguments) = job_file("[train]\nwarmup_steps = 30\n");
-        (arguments.rounds, arguments.inner_steps) = (Some(1), Some(4));
+        let short = "--rounds 1 --inner-steps 4";
+        assert_eq!(given(short).resolve().unwrap().train.warmup_steps, 1);
+        let (_directory, arguments) = over_file("[train]\nwarmup_steps = 30\n", short);
         assert_eq!(code_of(&arguments.resolve().unwrap_err()), WRONG_USE);
     }
 
@@ -179,10 +207,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("job.toml");
         std::fs::write(&path, Job::default().to_toml().unwrap()).unwrap();
-        let same = JobArgs { rounds: Some(Job::default().train.rounds), ..JobArgs::default() };
+        let same = given(&format!("--rounds {}", Job::default().train.outer_steps));
         assert_eq!(same.resolve_resumed(directory.path()).unwrap(), Job::default());
-        let other = JobArgs { seed: Some(9_999), ..JobArgs::default() };
-        let message = other.resolve_resumed(directory.path()).unwrap_err().to_string();
+        let message = given("--seed 9999").resolve_resumed(directory.path()).unwrap_err().to_string();
         assert!(message.contains("--seed 9999"), "{message}");
         assert!(same.resolve_resumed(&directory.path().join("none")).is_err());
     }
@@ -191,7 +218,7 @@ mod tests {
     fn a_resumed_run_keeps_its_rounds() {
         let directory = tempfile::tempdir().unwrap();
         std::fs::write(directory.path().join("job.toml"), Job::default().to_toml().unwrap()).unwrap();
-        let rounds = |rounds| JobArgs { rounds: Some(rounds), ..JobArgs::default() }.resolve_resumed(directory.path());
+        let rounds = |rounds: u64| given(&format!("--rounds {rounds}")).resolve_resumed(directory.path());
         assert!(rounds(9_999).unwrap_err().to_string().contains("--rounds 9999"));
         assert!(rounds(1).unwrap_err().to_string().contains("--rounds 1"));
     }
@@ -199,14 +226,10 @@ mod tests {
     #[test]
     fn forwarded_arguments_mean_the_same() {
         use clap::Parser;
-        let arguments = JobArgs {
-            model: Some("small".into()),
-            rounds: Some(7),
-            codec: "dense-int4".parse().ok(),
-            ..JobArgs::default()
-        };
+        let arguments = given("--model small --rounds 7 --codec dense-int4");
         let line = ["cotrain".into(), "plan".into()].into_iter().chain(arguments.to_arguments());
         let crate::cli::Command::Plan(plan) = crate::cli::Cli::try_parse_from(line).unwrap().command else { panic!() };
-        assert_eq!(plan.job.overrides(), arguments.overrides());
+        assert_eq!(plan.job.overrides, arguments.overrides);
+        assert_eq!(arguments.overrides.len(), 3);
     }
 }

@@ -19,8 +19,8 @@ pub struct LedgerArgs {
     /// Number of the chain: 4 for an embedded ledger, 2 for Aptos testnet, 1 for mainnet.
     #[arg(long, env = "COTRAIN_LEDGER_CHAIN_ID", value_name = "N", default_value_t = 4)]
     pub ledger_chain_id: u8,
-    /// File with the key that signs and pays, 64 hexadecimal digits; COTRAIN_LEDGER_KEY may hold the key itself [default:
-    /// the identity of this run].
+    /// File with the key that signs and pays, 64 hexadecimal digits; COTRAIN_LEDGER_KEY may hold the key itself
+    /// [default: the identity of this run].
     #[arg(long, env = "COTRAIN_LEDGER_KEY_FILE", value_name = "FILE")]
     pub ledger_key_file: Option<PathBuf>,
     /// The most gas units that one transaction may use.
@@ -139,8 +139,8 @@ pub struct WalletLinkArgs {
     /// The worker's directory.
     #[arg(long, env = "COTRAIN_WORKER_DIR", value_name = "DIR")]
     pub directory: PathBuf,
-    /// File with the account's Ed25519 private key, 64 hexadecimal digits [default: the variable COTRAIN_WALLET_KEY, or the
-    /// first line of standard input].
+    /// File with the account's Ed25519 private key, 64 hexadecimal digits [default: the variable COTRAIN_WALLET_KEY, or
+    /// the first line of standard input].
     #[arg(long, env = "COTRAIN_WALLET_KEY_FILE", value_name = "FILE")]
     pub key_file: Option<PathBuf>,
     /// The form of the output.

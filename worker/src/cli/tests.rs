@@ -26,7 +26,8 @@ fn up_takes_the_flags_of_the_design() {
         "up --workers 4 --rounds 20 --data a.txt docs --job j.toml --device cpu --require-gpu --seed 3 --output json \
          --codec topk256-q2 --warmup-rounds 2 --inner-steps 10 --init ckpt --checkpoint-every 5 --run-dir r --threads 2",
     );
-    assert_eq!((arguments.job.workers, arguments.job.rounds), (Some(4), Some(20)));
+    let given = |flag| arguments.job.given(flag).and_then(toml::Value::as_integer);
+    assert_eq!((given("workers"), given("rounds")), (Some(4), Some(20)));
     assert_eq!(arguments.run.data, [PathBuf::from("a.txt"), PathBuf::from("docs")]);
     assert_eq!(arguments.device.device, DeviceChoice::Cpu);
     assert_eq!(arguments.output.output, OutputFormat::Json);
@@ -66,6 +67,8 @@ fn figures_out_of_range_are_refused() {
         "up --threads 0",
         "up --workers -1",
         "up --rounds many",
+        "up --rounds 0",
+        "up --workers 65",
         "bench train --batch 0",
         "bench codecs",
         "bench codecs a.ctg --feedback --beta 1.5",

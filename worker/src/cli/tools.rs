@@ -74,7 +74,13 @@ pub enum BenchCommand {
 #[derive(Args, Clone, Debug)]
 pub struct BenchKernelsArgs {
     /// Lengths of the vectors in elements.
-    #[arg(long, value_name = "N", value_delimiter = ',', default_values_t = [1 << 16, 1 << 20, 1 << 24, 1 << 26], value_parser = positive)]
+    #[arg(
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        default_values_t = [1 << 16, 1 << 20, 1 << 24, 1 << 26],
+        value_parser = positive,
+    )]
     pub elements: Vec<usize>,
     /// Timed runs of each row, after one that warms up.
     #[arg(long, value_name = "N", default_value_t = 15, value_parser = positive)]
@@ -203,7 +209,8 @@ pub struct CodecDecodeArgs {
     /// The safetensors file to write.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// A checkpoint's directory or a safetensors file with the names and shapes; otherwise one tensor `values` is written.
+    /// A checkpoint's directory or a safetensors file with the names and shapes; otherwise one tensor `values` is
+    /// written.
     #[arg(long, value_name = "DIR|FILE")]
     pub like: Option<PathBuf>,
     /// The form of the output.
@@ -255,6 +262,8 @@ pub struct CodecInspectArgs {
 pub enum ConfigCommand {
     /// Show each value and where it came from.
     Explain(ExplainArgs),
+    /// Print the reference page of all keys of a job, as Markdown.
+    Keys,
 }
 
 /// Arguments of `config explain`.

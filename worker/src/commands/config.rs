@@ -1,13 +1,10 @@
-//! Where each value of a job comes from: flag, variable, file or default.
-
-use std::collections::BTreeMap;
+//! The keys of a job, and where each of its values comes from: flag, variable, file or default.
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command};
-use node::job::Job;
+use clap::{ArgMatches, Args, Command};
+use node::job::{Job, Key};
 use serde::Serialize;
 
-use crate::cli::job::Override;
 use crate::cli::{ExplainArgs, OutputFormat};
 use crate::output;
 
@@ -22,11 +19,19 @@ pub struct Row {
     pub source: String,
 }
 
+/// Prints the reference page of all keys.
+///
+/// # Errors
+/// A broken standard output.
+pub fn keys() -> anyhow::Result<()> {
+    Ok(output::print(&node::job::reference()?)?)
+}
+
 /// Prints every value with its origin.
 ///
 /// # Errors
 /// Wrong use in a job file; a broken standard output.
-pub fn run(arguments: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
+pub fn explain(arguments: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<()> {
     let rows = rows(arguments, matches)?;
     match arguments.output.output {
         OutputFormat::Json => rows.iter().try_for_each(output::print_json)?,
@@ -35,36 +40,30 @@ pub fn run(arguments: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Every value with its origin: the job's by section, then this machine's.
+/// Every value with its origin: the job's in the order of its keys, then this machine's.
 ///
 /// # Errors
 /// Wrong use in a job file.
 pub fn rows(arguments: &ExplainArgs, matches: &ArgMatches) -> anyhow::Result<Vec<Row>> {
-    let job = arguments.job.resolve()?;
-    let path = arguments.job.job.as_deref();
-    let file = match path {
+    let (job, path) = (toml::Table::try_from(arguments.job.resolve()?)?, arguments.job.job.as_deref());
+    let file: toml::Table = match path {
         // It has just been read without an error.
-        Some(path) => flatten(&toml::from_str(&std::fs::read_to_string(path)?)?),
-        None => BTreeMap::new(),
+        Some(path) => toml::from_str(&std::fs::read_to_string(path)?)?,
+        None => toml::Table::new(),
     };
-    let defaults = flatten(&toml::Table::try_from(Job::default())?);
-    let overrides = arguments.job.overrides();
+    let defaults = toml::Table::try_from(Job::default())?;
     let matches = innermost(matches);
-    let source = |key: &str, value: &toml::Value| {
-        if let Some(given) = overrides.iter().find(|given| is_key(given, key)) {
-            return given_by(matches, given.flag);
-        }
-        match path {
-            Some(path) if file.contains_key(key) => format!("file {}", path.display()),
-            _ if defaults.get(key) == Some(value) => "default".to_owned(),
-            _ => "derived".to_owned(),
-        }
+    let source = |key: &Key, value: &toml::Value| match (key.flag, path) {
+        (Some(flag), _) if arguments.job.given(flag.name).is_some() => given_by(matches, flag.name),
+        (_, Some(path)) if key.value_in(&file).is_some() => format!("file {}", path.display()),
+        _ if key.value_in(&defaults) == Some(value) => "default".to_owned(),
+        _ => "derived".to_owned(),
     };
-    let values = flatten(&toml::Table::try_from(&job)?);
-    let mut rows: Vec<Row> = values
-        .iter()
-        .map(|(key, value)| Row { key: key.clone(), value: value.to_string(), source: source(key, value) })
-        .collect();
+    let row = |key: &Key| {
+        let value = key.value_in(&job)?;
+        Some(Row { key: key.path(), value: value.to_string(), source: source(key, value) })
+    };
+    let mut rows: Vec<Row> = node::job::keys().filter_map(row).collect();
     rows.extend(machine_rows(arguments, matches));
     Ok(rows)
 }
@@ -80,26 +79,19 @@ fn machine_rows(arguments: &ExplainArgs, matches: &ArgMatches) -> Vec<Row> {
     rows.map(|(flag, value)| Row { key: format!("--{flag}"), value, source: given_by(matches, flag) }).into()
 }
 
-fn is_key(given: &Override, key: &str) -> bool {
-    key.strip_prefix(given.section).and_then(|rest| rest.strip_prefix('.')) == Some(given.key)
-}
-
 /// What set an argument.
 fn given_by(matches: &ArgMatches, flag: &str) -> String {
-    let id = flag.replace('-', "_");
-    let source = matches.try_contains_id(&id).ok();
-    match source.and_then(|_| matches.value_source(&id)) {
+    let command = ExplainArgs::augment_args(Command::new("explain"));
+    let Some(argument) = command.get_arguments().find(|argument| argument.get_long() == Some(flag)) else {
+        return "default".to_owned();
+    };
+    match matches.value_source(argument.get_id().as_str()) {
         Some(ValueSource::CommandLine) => format!("flag --{flag}"),
-        Some(ValueSource::EnvVariable) => format!("variable {}", variable(&id)),
+        Some(ValueSource::EnvVariable) => {
+            format!("variable {}", argument.get_env().unwrap_or_default().to_string_lossy())
+        }
         _ => "default".to_owned(),
     }
-}
-
-/// The name of the variable that may set an argument.
-fn variable(id: &str) -> String {
-    let command = ExplainArgs::augment_args(Command::new("explain"));
-    let variable = command.get_arguments().find(|argument| argument.get_id() == id).and_then(Arg::get_env);
-    variable.unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// The matches of the subcommand that was asked for.
@@ -111,17 +103,6 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches
 }
 
-/// The keys of a job as `section.key`.
-fn flatten(table: &toml::Table) -> BTreeMap<String, toml::Value> {
-    let mut flat = BTreeMap::new();
-    for (section, keys) in table {
-        for (key, value) in keys.as_table().into_iter().flatten() {
-            flat.insert(format!("{section}.{key}"), value.clone());
-        }
-    }
-    flat
-}
-
 fn table(rows: &[Row]) -> String {
     let width = |text: fn(&Row) -> &str| rows.iter().map(|row| text(row).chars().count()).max().unwrap_or(0);
     let (keys, values) = (width(|row| &row.key), width(|row| &row.value));
@@ -131,6 +112,8 @@ fn table(rows: &[Row]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::cli::{self, Cli, ConfigCommand};
     use clap::{CommandFactory, FromArgMatches};
@@ -152,10 +135,10 @@ mod tests {
     fn each_value_names_its_origin() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("job.toml");
-        std::fs::write(&path, "[train]\nrounds = 40\ninner_steps = 2\n").unwrap();
+        std::fs::write(&path, "[train]\nouter_steps = 40\ninner_steps = 2\n").unwrap();
         let file = format!("file {}", path.display());
         let rows = explained(&["--job", path.to_str().unwrap(), "--rounds", "50", "--threads", "2"]);
-        assert_eq!(rows["train.rounds"], pair("50", "flag --rounds"));
+        assert_eq!(rows["train.outer_steps"], pair("50", "flag --rounds"));
         assert_eq!(rows["train.inner_steps"], pair("2", &file));
         assert_eq!(rows["train.clip_norm"].1, "default");
         assert_eq!(rows["--threads"], pair("2", "flag --threads"));
@@ -170,7 +153,9 @@ mod tests {
     #[test]
     fn every_key_of_the_job_has_a_row() {
         let rows = explained(&[]);
-        let expected = flatten(&toml::Table::try_from(Job::default()).unwrap());
-        assert!(expected.keys().all(|key| rows.contains_key(key)));
+        let job = toml::Table::try_from(Job::default()).unwrap();
+        for (section, keys) in &job {
+            assert!(keys.as_table().unwrap().keys().all(|key| rows.contains_key(&format!("{section}.{key}"))));
+        }
     }
 }

@@ -138,9 +138,9 @@ pub fn sizes(job: &Job, config: &ModelConfig, device: &ComputeDevice) -> anyhow:
         model: job.model.preset.clone().unwrap_or_else(|| "explicit".to_owned()),
         parameters: config.parameters(),
         workers,
-        rounds: train.rounds,
+        rounds: train.outer_steps,
         tokens_per_round,
-        tokens: tokens_per_round.saturating_mul(train.rounds),
+        tokens: tokens_per_round.saturating_mul(train.outer_steps),
         memory: Memory { bytes: memory.total_bytes, arithmetic: memory.to_string(), available_bytes },
         codecs: codec_bytes(job, config.parameters())?,
         time: None,
@@ -158,7 +158,7 @@ fn codec_bytes(job: &Job, parameters: usize) -> anyhow::Result<Vec<CodecBytes>> 
 
 /// How many rounds of the job use each codec; all codecs are listed.
 fn rounds_by_codec(job: &Job) -> anyhow::Result<Vec<(Codec, u64)>> {
-    let total = job.train.rounds;
+    let total = job.train.outer_steps;
     let mut stages = vec![(job.codec.warmup.clone(), job.codec.warmup_rounds)];
     stages.extend(job.codec.schedule.iter().map(|stage| (stage.codec.clone(), stage.rounds)));
     stages.push((job.codec.name.clone(), total));

@@ -63,7 +63,7 @@ fn print_explanation(record: &Books, worker: &str, format: OutputFormat) -> anyh
 fn print_projections(record: &Books, format: OutputFormat) -> anyhow::Result<()> {
     let outcome = record.outcome()?;
     let report = Report::new("", &record.conditions, &outcome, &Default::default());
-    let planned = record.job.train.rounds;
+    let planned = record.job.train.outer_steps;
     let projections: Vec<Projection> = report
         .workers
         .iter()

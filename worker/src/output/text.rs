@@ -62,14 +62,14 @@ fn describe_run(run: &RunStart) -> String {
     let mut text = format!(
         "model: {} parameters; {} rounds of {} inner steps, {} workers, codec {}; held-out loss at the start {:.3}",
         count(run.parameters as f64),
-        run.rounds,
+        run.outer_steps_planned,
         run.inner_steps,
         run.workers,
         run.codec,
         run.initial_loss
     );
     if run.outer_steps > 0 {
-        let _ = write!(text, "\nresuming after round {} of {}", run.outer_steps, run.rounds);
+        let _ = write!(text, "\nresuming after round {} of {}", run.outer_steps, run.outer_steps_planned);
     }
     text
 }

@@ -109,7 +109,7 @@ impl<W: Write> Progress<W> {
         let Form::Bar(bar) = &self.form else { return };
         match event {
             Event::Run(run) => {
-                bar.set_length(run.rounds);
+                bar.set_length(run.outer_steps_planned);
                 bar.set_position(run.outer_steps);
                 bar.reset_eta();
             }

@@ -190,7 +190,13 @@ mod tests {
     use protocol::{Reason, Round};
 
     fn run() -> RunStart {
-        RunStart { parameters: 1000, initial_loss: 5.5, unigram_loss: 3.2, rounds: 8, ..RunStart::default() }
+        RunStart {
+            parameters: 1000,
+            initial_loss: 5.5,
+            unigram_loss: 3.2,
+            outer_steps_planned: 8,
+            ..RunStart::default()
+        }
     }
 
     fn round(number: u64, loss: Option<f64>) -> RoundRecord {

@@ -1,106 +1,274 @@
-//! Unknown keys, found with their line before the values are read, so that a slip of the pen never falls back to a
-//! default in silence.
+//! The table of all keys of a job, section by section: the one place where a key is stated.
+//!
+//! The defaults are those of the default job: `tiny` on three workers, tuned by measurement for two CPU cores. What
+//! several keys must be together is checked in [`super::relations`].
 
-use std::collections::BTreeSet;
+use kernels::ALPHA_MAX;
+use protocol::limits::{MEMBERS_MAX, SCORING_WINDOWS_MAX};
 
-use toml::de::{DeTable, DeValue};
+use super::bounds::{AboveZero, Any, CodecName, Entries, Fraction, Tokenizer};
+use super::table::{Key, Section, section};
+use super::{Balance, Exchange, ScorePolicy};
 
-use super::{CodecSection, CodecStage, Job, JobError, ModelSection};
+/// The most stages of a codec schedule.
+const STAGES_MAX: usize = 14;
+const DAY_MS: u64 = 86_400_000;
+/// TOML's integers are signed.
+const TOML_MAX: u64 = i64::MAX as u64;
 
-/// Names further apart than this share of their length are not offered as what was meant.
-const SIMILARITY_MIN: f64 = 0.5;
+/// All sections in the order of the canonical text, each list of tables behind the section that holds it.
+pub const SECTIONS: [Section; 11] = [
+    ModelSection::SECTION,
+    DataSection::SECTION,
+    TrainSection::SECTION,
+    CodecSection::SECTION,
+    CodecStage::SECTION,
+    OuterSection::SECTION,
+    ScoreSection::SECTION,
+    EvaluationSection::SECTION,
+    CheckpointSection::SECTION,
+    RoundSection::SECTION,
+    RewardsSection::SECTION,
+];
 
-/// Every key of a job as `section.key`, in alphabetical order.
-#[must_use]
-pub fn known_keys() -> BTreeSet<String> {
-    let mut keys = BTreeSet::new();
-    for (section, value) in schema() {
-        for key in value.as_table().into_iter().flat_map(|table| table.keys()) {
-            keys.insert(format!("{section}.{key}"));
-        }
+/// All keys in that order.
+pub fn keys() -> impl Iterator<Item = &'static Key> {
+    SECTIONS.iter().flat_map(|section| section.keys)
+}
+
+section! {
+    /// The architecture: a preset, figures by their Hugging Face names, or a preset with some figures replaced.
+    #[serde(default)]
+    ModelSection as "model" {
+        /// Model preset, such as `tiny` or `small`; in a resolved job only a label.
+        #[serde(default)]
+        preset: Option<String> = Some("tiny".to_owned()), Any, flag("model", "COTRAIN_MODEL", "NAME");
+        /// Entries of the embedding table; those that the tokenizer needs unless given.
+        vocab_size: Option<usize> = None, Any;
+        /// Width.
+        hidden_size: Option<usize> = None, Any;
+        /// Width inside the feed-forward network.
+        intermediate_size: Option<usize> = None, Any;
+        /// Blocks.
+        num_hidden_layers: Option<usize> = None, Any;
+        /// Query heads.
+        num_attention_heads: Option<usize> = None, Any;
+        /// Key and value heads.
+        num_key_value_heads: Option<usize> = None, Any;
+        /// Width of a head.
+        head_dim: Option<usize> = None, Any;
+        /// Longest sequence.
+        max_position_embeddings: Option<usize> = None, Any;
+        /// Base of the rotary frequencies.
+        rope_theta: Option<f64> = None, Any;
+        /// ε of the norms.
+        rms_norm_eps: Option<f64> = None, Any;
+        /// Whether the head shares the embedding table.
+        tie_word_embeddings: Option<bool> = None, Any;
     }
-    keys
 }
 
-/// Refuses text that is not TOML and the first key that no job has.
-pub(super) fn check(text: &str) -> Result<(), JobError> {
-    let document = DeTable::parse(text).map_err(|error| syntax(text, &error))?;
-    let schema = schema();
-    check_table(text, "", document.get_ref(), &schema)
-}
-
-/// A parser's error with its line.
-pub(super) fn syntax(text: &str, error: &toml::de::Error) -> JobError {
-    let line = error.span().map_or(1, |span| line_of(text, span.start));
-    JobError::Syntax { line, message: error.message().to_owned() }
-}
-
-/// A job in which every optional key is present.
-fn schema() -> toml::Table {
-    let codec = CodecSection { schedule: vec![CodecStage::default()], ..CodecSection::default() };
-    let job = Job { model: ModelSection::every_key(), codec, ..Job::default() };
-    // A table always: the default job is made of sections.
-    toml::Table::try_from(&job).unwrap_or_default()
-}
-
-fn check_table(text: &str, section: &str, table: &DeTable<'_>, known: &toml::Table) -> Result<(), JobError> {
-    for (key, value) in table {
-        let name = key.get_ref().as_ref();
-        let Some(expected) = known.get(name) else {
-            return Err(unknown(line_of(text, key.span().start), section, name, known));
-        };
-        let below = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
-        check_value(text, &below, value.get_ref(), expected)?;
-    }
-    Ok(())
-}
-
-fn check_value(text: &str, section: &str, value: &DeValue<'_>, known: &toml::Value) -> Result<(), JobError> {
-    match (value, known) {
-        (DeValue::Table(table), toml::Value::Table(known)) => check_table(text, section, table, known),
-        (DeValue::Array(items), toml::Value::Array(known)) => {
-            let Some(known) = known.first() else { return Ok(()) };
-            items.iter().try_for_each(|item| check_value(text, section, item.get_ref(), known))
-        }
-        // A value of another kind is the deserialiser's to refuse, which knows what it wants.
-        _ => Ok(()),
+section! {
+    /// The text and how it becomes tokens.
+    #[serde(default)]
+    DataSection as "data" {
+        /// `bytes`, or the path of a `tokenizer.json` on the machine that launches; workers fetch tokens, not text.
+        tokenizer: String = "bytes".to_owned(), Tokenizer;
+        /// Files or directories to read on the machine that launches; empty for the default text.
+        paths: Vec<String> = Vec::new(), Entries(4096);
+        /// The most tokens that are taken from the text.
+        tokens_max: u64 = 1 << 23, 1 << 10..=1 << 40;
     }
 }
 
-fn unknown(line: usize, section: &str, key: &str, known: &toml::Table) -> JobError {
-    let place = if section.is_empty() { "at the top level".to_owned() } else { format!("in [{section}]") };
-    JobError::UnknownKey { line, key: key.to_owned(), place, hint: hint(section, key, known) }
-}
-
-/// The nearest key here, else the section that has this very key, else all keys there are. At the top level, where
-/// every key is a section, a misplaced key is the likelier slip.
-fn hint(section: &str, key: &str, known: &toml::Table) -> String {
-    let near = nearest(key, known.keys().map(String::as_str)).map(|name| format!("did you mean `{name}`?"));
-    let elsewhere = home_of(section, key).map(|other| format!("`{key}` belongs in [{other}]"));
-    let choice = if section.is_empty() { elsewhere.or(near) } else { near.or(elsewhere) };
-    if let Some(choice) = choice {
-        return choice;
+section! {
+    /// The inner loop, its optimiser and the length of the run.
+    #[serde(default)]
+    TrainSection as "train" {
+        /// Outer steps to commit before the run ends: the rounds in which something was accepted.
+        outer_steps: u64 = 24, 1..=1 << 32, flag("rounds", "COTRAIN_ROUNDS", "N");
+        /// Inner steps of a round, H: local optimiser steps between two exchanges.
+        inner_steps: u64 = 10, 1..=65_536, flag("inner-steps", "COTRAIN_INNER_STEPS", "H");
+        /// Sequences of a worker's batch in one inner step.
+        batch_sequences: usize = 8, 1..=65_536;
+        /// Tokens of a sequence.
+        sequence_length: usize = 256, 1..=1 << 20;
+        /// Peak learning rate.
+        learning_rate: f64 = 4e-3, AboveZero(10.0);
+        /// Inner steps of linear warm-up.
+        warmup_steps: u64 = 20, Any;
+        /// Where the cosine decay ends, as a share of the peak.
+        learning_rate_floor: f64 = 0.1, 0.0..=1.0;
+        /// AdamW's first decay rate.
+        adam_beta1: f64 = 0.9, 0.0..1.0;
+        /// AdamW's second decay rate.
+        adam_beta2: f64 = 0.95, 0.0..1.0;
+        /// AdamW's ε.
+        adam_epsilon: f64 = 1e-8, AboveZero(1.0);
+        /// AdamW's decoupled weight decay, on matrices only.
+        weight_decay: f64 = 0.1, 0.0..10.0;
+        /// Global norm to which a gradient is clipped.
+        clip_norm: f64 = 1.0, AboveZero(1e9);
+        /// Seed of the initial parameters and of the order of the data.
+        seed: u64 = 1, 0..=TOML_MAX, flag("seed", "COTRAIN_SEED", "N");
+        /// What workers exchange.
+        exchange: Exchange = Exchange::PseudoGradient, Any;
+        /// How the batch is shared among workers.
+        balance: Balance = Balance::Equal, Any;
     }
-    let names: Vec<&str> = known.keys().map(String::as_str).collect();
-    format!("there are {}", names.join(", "))
 }
 
-/// Another section that has exactly this key.
-fn home_of(section: &str, key: &str) -> Option<String> {
-    let has = |value: &toml::Value| value.as_table().is_some_and(|table| table.contains_key(key));
-    schema().into_iter().find(|(name, value)| name != section && has(value)).map(|(name, _)| name)
+section! {
+    /// How contributions are compressed: densely in the first rounds, then with larger k, then by the codec of the job.
+    #[serde(default)]
+    CodecSection as "codec" {
+        /// Codec of the contributions once warm-up and schedule are over, such as `topk64-q2` or `dense-int8`. The flag
+        /// leaves the schedule out.
+        name: String = "topk64-q2".to_owned(), CodecName, flag("codec", "COTRAIN_CODEC", "NAME");
+        /// Codec of the first `warmup_rounds`.
+        warmup: String = "dense-int8".to_owned(), CodecName;
+        /// Outer steps at the start that the warm-up codec serves.
+        warmup_rounds: u64 = 4, 0..=1_000_000, flag("warmup-rounds", "COTRAIN_WARMUP_ROUNDS", "N");
+        /// How much of the residual is kept from round to round, β.
+        error_feedback: f64 = 0.95, 0.0..=1.0;
+        /// Stages between the warm-up and `name`, in order; none in a section that does not name them.
+        #[serde(default)]
+        schedule: Vec<CodecStage> = vec![CodecStage::default()], Entries(STAGES_MAX);
+    }
 }
 
-fn nearest<'a>(key: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    // A key of a hostile file may be long, and the distance is quadratic.
-    let key: String = key.to_lowercase().chars().take(64).collect();
-    names
-        .map(|name| (strsim::normalized_damerau_levenshtein(&key, name), name))
-        .filter(|(similarity, _)| *similarity >= SIMILARITY_MIN)
-        .max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)))
-        .map(|(_, name)| name)
+section! {
+    /// A stage of the codec schedule; each names both keys.
+    CodecStage as "codec.schedule" {
+        /// The codec.
+        codec: String = "topk256-q2".to_owned(), CodecName;
+        /// Outer steps that it serves.
+        rounds: u64 = 12, 1..=1_000_000;
+    }
 }
 
-fn line_of(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
+section! {
+    /// The outer step, in integers.
+    #[serde(default)]
+    OuterSection as "outer" {
+        /// Outer learning rate in 256ths, α.
+        alpha: u32 = 256, 1..=ALPHA_MAX;
+        /// Least share of all weights that a coordinate is divided by, ρ.
+        rho: [u32; 2] = [1, 5], Fraction;
+    }
+}
+
+section! {
+    /// How contributions are judged.
+    #[serde(default)]
+    ScoreSection as "score" {
+        /// How verdicts and weights come about.
+        policy: ScorePolicy = ScorePolicy::Quality, Any;
+        /// Sequences of a round, assigned to nobody in it, that its contributions are scored on, B.
+        sequences: usize = 4, 2..=SCORING_WINDOWS_MAX;
+        /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
+        usefulness_weight: u32 = 50, 0..=100;
+        /// Part of agreement, c, in the score.
+        agreement_weight: u32 = 25, 0..=100;
+        /// Part of the norm ratio, ν, in the score.
+        norm_weight: u32 = 10, 0..=100;
+        /// Least score of an accepted contribution.
+        score_min: u32 = 50, 0..=100;
+        /// Least usefulness of an accepted contribution, in percent.
+        usefulness_min_percent: u32 = 20, 0..=100;
+        /// Least ratio of a contribution's norm to the median or the reverse, in percent.
+        norm_ratio_min_percent: u32 = 10, 0..=100;
+        /// Least median cosine that agreement is measured against, in percent.
+        cosine_floor_percent: u32 = 2, 0..=100;
+        /// Least standing, the running mean of scores, of a worker whose contributions are accepted and trusted.
+        standing_min: u32 = 30, 0..=99;
+        /// Part of the old standing in the new one, in percent; the rest is the newest score's.
+        standing_memory_percent: u32 = 70, 0..=100;
+        /// A score below this is low.
+        low_score: u32 = 20, 0..=100;
+        /// Low scores in a row, of one round each, that lead to quarantine; so does a standing below `standing_min`.
+        low_streak_rounds_max: u32 = 3, 1..=1_000;
+        /// Rounds of a worker's first quarantine; each further one lasts twice as long, at most 32 times the first.
+        quarantine_rounds: u64 = 10, 1..=1_000_000;
+        /// The standing with which a worker comes out of quarantine.
+        return_standing: u32 = 50, 0..=100;
+        /// Index overlap from which a sparse contribution may be a copy, in percent.
+        duplicate_overlap_percent: u32 = 90, 1..=100;
+        /// Cosine from which a contribution of such overlap is a copy, in percent.
+        duplicate_cosine_percent: u32 = 95, 1..=100;
+        /// How far a voter's losses may lie from the recorded ones, in millionths of a nat.
+        loss_tolerance_micronats: u64 = 2_000, 0..=1_000_000;
+        /// How far a voter's cosines may lie from the recorded ones, in millionths.
+        cosine_tolerance_millionths: u64 = 1_000, 0..=1_000_000;
+        /// How far a voter's norms may lie from the recorded ones, in millionths of them.
+        norm_tolerance_millionths: u64 = 1, 0..=1_000_000;
+    }
+}
+
+section! {
+    /// Held-out evaluation of the global parameters.
+    #[serde(default)]
+    EvaluationSection as "evaluation" {
+        /// Held-out sequences that an evaluation reads, the same in every round.
+        sequences: usize = 8, 1..=65_536;
+        /// Rounds between evaluations.
+        every: u64 = 2, 1..=1_000_000;
+    }
+}
+
+section! {
+    /// When checkpoints are written and which are kept.
+    #[serde(default)]
+    CheckpointSection as "checkpoint" {
+        /// Outer steps between checkpoints; the last state always gets one.
+        every: u64 = 8, 1..=1_000_000, flag("checkpoint-every", "COTRAIN_CHECKPOINT_EVERY", "N");
+        /// How many of the newest stay, besides the start.
+        keep: usize = 3, 2..=1_000_000;
+        /// Size above which the parameters go into several files, in bytes.
+        shard_bytes_max: u64 = 2_000_000_000, 1 << 16..=1 << 40;
+    }
+}
+
+section! {
+    /// Deadlines of a round and the membership that it needs.
+    #[serde(default)]
+    RoundSection as "round" {
+        /// Workers that must have joined before the first round starts.
+        workers_min: usize = 3, 1..=MEMBERS_MAX, flag("workers", "COTRAIN_WORKERS", "N");
+        /// Longest wait for commits.
+        round_deadline_ms: u64 = 300_000, 100..=DAY_MS;
+        /// Longest wait for countersignatures of the closed set.
+        close_deadline_ms: u64 = 30_000, 100..=DAY_MS;
+        /// Longest wait for reveals and payloads after the commits closed.
+        reveal_deadline_ms: u64 = 60_000, 100..=DAY_MS;
+        /// Longest wait for votes.
+        vote_deadline_ms: u64 = 120_000, 100..=DAY_MS;
+        /// After a restart, how long every member counts as live.
+        join_deadline_ms: u64 = 60_000, 100..=DAY_MS;
+        /// How long a member whose connection is lost is waited for.
+        reconnect_grace_ms: u64 = 10_000, 1..=DAY_MS;
+        /// When what was not answered is sent again.
+        resend_ms: u64 = 2_000, 10..=DAY_MS;
+        /// Committed rounds in a row without a contribution after which a member leaves.
+        missed_rounds_max: u32 = 3, 1..=1_000;
+        /// Accepted rounds after which a later joiner votes and its weight is whole.
+        probation_rounds: u64 = 5, 0..=1_000;
+    }
+}
+
+section! {
+    /// What the session pays and how it is settled on the ledger.
+    #[serde(default)]
+    RewardsSection as "rewards" {
+        /// Units of the reward asset that the session pays its workers in all; 0 pays nothing.
+        pool: u64 = 0, 0..=TOML_MAX, flag("pool", "COTRAIN_POOL", "UNITS");
+        /// Share of the pool that goes to all scores, in percent.
+        base_percentage: u64 = 80, 0..=100, flag("base-reward-percentage", "BASE_REWARD_PERCENTAGE", "PERCENT");
+        /// Share that goes to the highest scores and to those of high quality, in percent; both shares make 100.
+        bonus_percentage: u64 = 20, 0..=100, flag("bonus-reward-percentage", "BONUS_REWARD_PERCENTAGE", "PERCENT");
+        /// Mean quality above which a worker has part of the bonus.
+        quality_threshold: u64 = 90, 0..=100, flag("quality-threshold", "QUALITY_THRESHOLD", "SCORE");
+        /// Committed rounds of one settlement on the ledger.
+        settle_every: u64 = 8, 1..=1_000_000, flag("settle-every", "COTRAIN_SETTLE_EVERY", "N");
+    }
 }

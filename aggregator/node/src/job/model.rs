@@ -1,60 +1,17 @@
-//! The architecture of a job: a preset, figures by their Hugging Face names, or a preset with some figures replaced.
+//! From the figures of a job to a model: a figure given beside a preset replaces the preset's.
 
 use models::ModelConfig;
-use serde::{Deserialize, Serialize};
 
-use super::JobError;
+use super::{JobError, ModelSection};
 
 /// The preset whose figures fill in what a job leaves open.
 const PRESET_DEFAULT: &str = "tiny";
-
-/// A preset or its figures; a figure given beside a preset replaces the preset's.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ModelSection {
-    /// The preset's name; in a resolved job only a label.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub preset: Option<String>,
-    /// Entries of the embedding table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub vocab_size: Option<usize>,
-    /// Width.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hidden_size: Option<usize>,
-    /// Width inside the feed-forward network.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub intermediate_size: Option<usize>,
-    /// Blocks.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub num_hidden_layers: Option<usize>,
-    /// Query heads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub num_attention_heads: Option<usize>,
-    /// Key and value heads.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub num_key_value_heads: Option<usize>,
-    /// Width of a head.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub head_dim: Option<usize>,
-    /// Longest sequence.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub max_position_embeddings: Option<usize>,
-    /// Base of the rotary frequencies.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rope_theta: Option<f64>,
-    /// ε of the norms.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rms_norm_eps: Option<f64>,
-    /// Whether the head shares the embedding table.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tie_word_embeddings: Option<bool>,
-}
 
 impl ModelSection {
     /// A preset as it is.
     #[must_use]
     pub fn preset(name: &str) -> Self {
-        Self { preset: Some(name.to_owned()), ..Self::empty() }
+        Self { preset: Some(name.to_owned()), ..Self::default() }
     }
 
     /// Every figure written out, for a resolved job and for a model that was read from a checkpoint.
@@ -89,10 +46,6 @@ impl ModelSection {
         Ok(config)
     }
 
-    pub(super) fn validate(&self) -> Result<(), JobError> {
-        self.config().map(|_| ())
-    }
-
     /// Every figure written out, with a vocabulary that holds the tokenizer's.
     pub(super) fn resolve(&self, tokenizer_vocabulary: usize) -> Result<Self, JobError> {
         let config = self.config()?;
@@ -106,42 +59,6 @@ impl ModelSection {
             return Err(JobError::value("model", "vocab_size", vocabulary, expected));
         }
         Ok(Self::from_config(&config, self.preset.clone()))
-    }
-
-    /// A section in which every key is present, from which the known keys are read.
-    pub(super) fn every_key() -> Self {
-        let zero = Some(0);
-        Self {
-            preset: Some(String::new()),
-            vocab_size: zero,
-            hidden_size: zero,
-            intermediate_size: zero,
-            num_hidden_layers: zero,
-            num_attention_heads: zero,
-            num_key_value_heads: zero,
-            head_dim: zero,
-            max_position_embeddings: zero,
-            rope_theta: Some(0.0),
-            rms_norm_eps: Some(0.0),
-            tie_word_embeddings: Some(false),
-        }
-    }
-
-    fn empty() -> Self {
-        Self {
-            preset: None,
-            vocab_size: None,
-            hidden_size: None,
-            intermediate_size: None,
-            num_hidden_layers: None,
-            num_attention_heads: None,
-            num_key_value_heads: None,
-            head_dim: None,
-            max_position_embeddings: None,
-            rope_theta: None,
-            rms_norm_eps: None,
-            tie_word_embeddings: None,
-        }
     }
 
     fn merged(&self) -> Result<ModelConfig, JobError> {

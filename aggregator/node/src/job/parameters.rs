@@ -8,23 +8,21 @@ use protocol::score::{QualityRule, ScorePolicy as ProtocolPolicy};
 use rewards::session::Conditions;
 use rewards::{RewardError, Rules};
 
-use super::{Balance, Job, JobError, ScorePolicy};
+use super::{Balance, Job, ScorePolicy};
 
 const MILLIONTHS_PER_PERCENT: u32 = 10_000;
 
 impl Job {
-    /// The parameters that the two cores of the protocol run by.
-    ///
-    /// # Errors
-    /// [`JobError::Value`] when the protocol's own bounds refuse a figure that this crate's let pass.
-    pub fn parameters(&self) -> Result<Parameters, JobError> {
+    /// The parameters that the two cores of the protocol run by. They are within bounds when the job is.
+    #[must_use]
+    pub fn parameters(&self) -> Parameters {
         let (train, round) = (&self.train, &self.round);
-        let parameters = Parameters {
+        Parameters {
             seed: train.seed,
             workers_min: narrow(round.workers_min as u64),
-            rounds: train.rounds,
+            outer_steps: train.outer_steps,
             inner_steps: narrow(train.inner_steps),
-            sequences: narrow(train.batch_sequences as u64),
+            batch_sequences: narrow(train.batch_sequences as u64),
             balanced: train.balance == Balance::Speed,
             round_deadline_ms: round.round_deadline_ms,
             close_deadline_ms: round.close_deadline_ms,
@@ -35,15 +33,12 @@ impl Job {
             resend_ms: round.resend_ms,
             alpha: self.outer.alpha,
             rho: (self.outer.rho[0], self.outer.rho[1]),
-            beta_millionths: (self.codec.error_feedback * 1e6).round() as u32,
             codecs: self.codecs(),
             score: self.score_policy(),
             tolerances: self.tolerances(),
             missed_rounds_max: round.missed_rounds_max,
             probation_rounds: round.probation_rounds,
-        };
-        parameters.validate().map_err(|e| JobError::value("round", "parameters", "", e.to_string()))?;
-        Ok(parameters)
+        }
     }
 
     /// The learning rate over the inner steps of the run, counted over outer steps: step h of the round that makes
@@ -101,11 +96,19 @@ impl Job {
         match score.policy {
             ScorePolicy::Gates => ProtocolPolicy::GatesOnly,
             ScorePolicy::Quality => ProtocolPolicy::Quality(QualityRule {
+                usefulness_weight: score.usefulness_weight,
+                agreement_weight: score.agreement_weight,
+                norm_weight: score.norm_weight,
                 norm_ratio_min_millionths: score.norm_ratio_min_percent * MILLIONTHS_PER_PERCENT,
+                cosine_floor_millionths: score.cosine_floor_percent * MILLIONTHS_PER_PERCENT,
                 score_min: score.score_min,
                 usefulness_min_millionths: score.usefulness_min_percent * MILLIONTHS_PER_PERCENT,
                 standing_min: score.standing_min,
-                ..QualityRule::default()
+                standing_memory_percent: score.standing_memory_percent,
+                low_score: score.low_score,
+                low_streak_rounds_max: score.low_streak_rounds_max,
+                quarantine_rounds: score.quarantine_rounds,
+                return_standing: score.return_standing,
             }),
         }
     }

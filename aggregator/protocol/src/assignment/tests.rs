@@ -44,7 +44,7 @@ fn the_batches_of_the_workers_are_the_union_in_their_order() {
 #[test]
 fn the_union_does_not_depend_on_how_many_share_it() {
     let one = parameters(1);
-    let wide = Parameters { sequences: 12, ..one.clone() };
+    let wide = Parameters { batch_sequences: 12, ..one.clone() };
     let three = head(&keypairs(3)).assignment(Round(1), &one, 500);
     let alone = head(&keypairs(1)).assignment(Round(1), &wide, 500);
     assert_eq!((three.union(0), three.union(1)), (alone.union(0), alone.union(1)));

@@ -84,6 +84,6 @@ impl Coordinator {
     }
 
     pub(super) fn is_finished(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| head.outer_steps >= self.config.parameters.rounds)
+        self.head.as_ref().is_some_and(|head| head.outer_steps >= self.config.parameters.outer_steps)
     }
 }

@@ -173,9 +173,6 @@ pub struct Resume {
 /// Why a core cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum ResumeError {
-    /// The parameters make no sense.
-    #[error(transparent)]
-    Parameters(#[from] crate::parameters::ParametersError),
     /// A head or record of another session.
     #[error("the records are those of session {0}")]
     Session(SessionId),

@@ -8,9 +8,8 @@ impl Coordinator {
     /// Builds the core from what the disk holds; for a new session that is [`Resume::default`].
     ///
     /// # Errors
-    /// [`ResumeError`] when the parameters make no sense, or the records are not those of one run of this session.
+    /// [`ResumeError`] when the records are not those of one run of this session.
     pub fn resume(now: Millis, config: CoordinatorConfig, resume: Resume) -> Result<(Self, Vec<Action>), ResumeError> {
-        config.parameters.validate()?;
         let mut core = Self::new(now, config);
         if let Some(head) = resume.head {
             core.set_head(head)?;

@@ -601,7 +601,7 @@ fn a_measurement_that_lacks_a_payload_abandons_the_round() {
 
 #[test]
 fn the_run_ends_when_the_live_members_hold_the_last_state() {
-    let single = Parameters { rounds: 1, score: ScorePolicy::GatesOnly, ..parameters(3) };
+    let single = Parameters { outer_steps: 1, score: ScorePolicy::GatesOnly, ..parameters(3) };
     let mut stage = Stage::training_with(3, single);
     stage.reach_proposal();
     stage.vote(0);
@@ -619,7 +619,7 @@ fn the_run_ends_when_the_live_members_hold_the_last_state() {
 
 #[test]
 fn nobody_is_waited_for_at_the_end_for_ever() {
-    let mut stage = Stage::training_with(3, Parameters { rounds: 1, ..parameters(3) });
+    let mut stage = Stage::training_with(3, Parameters { outer_steps: 1, ..parameters(3) });
     stage.reach_proposal();
     stage.vote(0);
     stage.vote(1);

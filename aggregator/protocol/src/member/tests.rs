@@ -618,7 +618,7 @@ fn the_end_of_the_run_is_reached_with_its_last_state() {
 #[test]
 fn the_last_manifest_alone_ends_the_run() {
     let mut stage = Stage::verifying(3);
-    stage.core.config.parameters.rounds = 1;
+    stage.core.config.parameters.outer_steps = 1;
     stage.news();
     stage.hear(Message::Committed(stage.committed_manifest(stage.manifest())));
     stage.log.extend(stage.core.applied(Round(1), NEXT_STATE));

@@ -57,7 +57,7 @@ fn score(parameters: &Parameters, member: &mut RosterMember, round: Round, contr
     let ScorePolicy::Quality(rule) = &parameters.score else { return };
     member.low_streak = if contribution.score < rule.low_score { member.low_streak.saturating_add(1) } else { 0 };
     let low = member.standing.is_some_and(|standing| standing < 100 * rule.standing_min);
-    if low || member.low_streak >= rule.low_streak_max {
+    if low || member.low_streak >= rule.low_streak_rounds_max {
         quarantine(rule, member, round);
     }
 }

@@ -4,7 +4,7 @@ use super::{Join, Roster, next_roster, quorum};
 use crate::{
     Contribution, Keypair, Parameters, Round, ScorePolicy, WorkerId,
     score::{Measured, QualityRule, decide},
-    testing::{delivered, head, join, keypairs, measured, parameters},
+    testing::{delivered, head, join, keypairs, measured, parameters, rule},
 };
 
 /// What `keypairs` contribute when all is well.
@@ -98,7 +98,7 @@ fn the_last_voter_never_leaves() {
 #[test]
 fn three_scores_below_20_in_a_row_lead_to_quarantine_and_it_ends() {
     let all = keypairs(4);
-    let rule = QualityRule { quarantine_rounds: 2, ..QualityRule::default() };
+    let rule = QualityRule { quarantine_rounds: 2, ..rule() };
     let parameters = Parameters { score: ScorePolicy::Quality(rule), ..parameters(1) };
     let mut roster = head(&all).roster;
     roster.members[0].standing = Some(10_000);

@@ -1,12 +1,12 @@
 //! The score rule by rule, in integers.
 
 use super::{
-    Decision, Entry, Measured, Outcome, QualityRule, Reason, ScorePolicy, Verdict, decide, norm_ratio_millionths,
-    prepare, to_millionths, to_nanos, updated_standing,
+    Decision, Entry, Measured, Outcome, Reason, ScorePolicy, Verdict, decide, norm_ratio_millionths, prepare,
+    to_millionths, to_nanos, updated_standing,
 };
 use crate::{
     Parameters, Roster,
-    testing::{delivered, head, keypairs, measured, parameters},
+    testing::{delivered, head, keypairs, measured, parameters, rule},
 };
 
 fn roster(count: u8) -> Roster {
@@ -159,7 +159,7 @@ fn the_trusted_set_the_medians() {
     roster.members[1].standing = Some(3_000);
     let gated: Vec<_> = roster.members.iter().map(|member| (member.worker, None, 1_000)).collect();
     let trusted = |roster: &Roster| -> Vec<bool> {
-        prepare(&ScorePolicy::default(), roster, &gated).iter().map(|payload| payload.trusted).collect()
+        prepare(&ScorePolicy::Quality(rule()), roster, &gated).iter().map(|payload| payload.trusted).collect()
     };
     assert_eq!(trusted(&roster), [false, true, false], "those without a score are not trusted beside one that is");
     roster.members[1].standing = Some(0);
@@ -172,7 +172,7 @@ fn the_trusted_set_the_medians() {
 
 #[test]
 fn the_mean_score_moves_by_three_tenths() {
-    let policy = ScorePolicy::default();
+    let policy = ScorePolicy::Quality(rule());
     assert_eq!(updated_standing(&policy, None, 80), 8_000);
     assert_eq!(updated_standing(&policy, Some(8_000), 100), 8_600);
     assert_eq!(updated_standing(&policy, Some(3_333), 0), 2_333); // 2333.1
@@ -246,7 +246,7 @@ fn the_largest_numbers_overflow_nothing() {
 
 #[test]
 fn quarantines_double_up_to_a_limit() {
-    let rule = QualityRule::default();
+    let rule = rule();
     let lengths: Vec<_> = [1, 2, 3, 6, 7, 100].map(|number| rule.quarantine_length(number)).into();
     assert_eq!(lengths, [10, 20, 40, 320, 320, 320]);
 }
