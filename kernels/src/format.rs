@@ -1,6 +1,6 @@
 //! What stands on the wire and what a state is called: codecs, headers, refusals, the hash.
 //!
-//! Invariant: nothing here computes on values; sizes, names and reasons are functions of codec and elements alone.
+//! Invariant: no arithmetic on values; sizes, names and reasons are functions of codec and elements alone.
 
 mod codec;
 mod error;

@@ -3,6 +3,7 @@
 //! Invariants: jobs run one at a time, in the order submitted; at most [`JOBS_MAX`] wait; a job that panics or a thread
 //! that has ended shows as [`ComputeError`] to whoever waits for its answer, never as a hang.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc;
 use std::thread;
 
@@ -66,53 +67,43 @@ impl<T: Send + 'static> ComputeThread<T> {
         job: impl FnOnce(&mut T) -> R + Send + 'static,
     ) -> Result<oneshot::Receiver<R>, ComputeError> {
         let (answer, receiver) = oneshot::channel();
-        let job: Job<T> = Box::new(move |owner| {
+        self.queue(Box::new(move |owner| {
             // Whoever asked may have gone: then nobody misses the answer.
             let _ = answer.send(job(owner));
-        });
-        match self.jobs.try_send(job) {
-            Ok(()) => Ok(receiver),
-            Err(mpsc::TrySendError::Full(_)) => Err(ComputeError::Busy),
-            Err(mpsc::TrySendError::Disconnected(_)) => Err(ComputeError::Ended),
-        }
+        }))?;
+        Ok(receiver)
     }
 
-    /// Queues a job whose answer goes into `answers`; a job that is cut short gives none.
+    /// Queues a job whose end goes into `answers`, in the order in which jobs end, also when it is cut short.
     ///
     /// # Errors
     /// As [`ComputeThread::submit`].
     pub fn submit_to<R: Send + 'static>(
         &self,
-        answers: &queue::Sender<R>,
-        job: impl FnOnce(&mut T) -> R + Send + 'static,
+        answers: &queue::Sender<Result<R, Fault>>,
+        job: impl FnOnce(&mut T) -> Result<R, Fault> + Send + 'static,
     ) -> Result<(), ComputeError> {
-        let (answer, answers) = (self.submit(job)?, answers.clone());
-        tokio::spawn(async move {
-            if let Ok(answer) = answer.await {
-                // Whoever waits for answers ends before this only when the process does.
-                let _ = answers.send(answer).await;
+        let answers = answers.clone();
+        self.queue(Box::new(move |owner| {
+            // Nobody looks at the owner again after a panic: the thread ends with it.
+            let end = catch_unwind(AssertUnwindSafe(|| job(owner)));
+            let (end, panic) = match end {
+                Ok(end) => (end, None),
+                Err(panic) => (Err(ComputeError::Cut.into()), Some(panic)),
+            };
+            // Whoever waits for answers ends before this only when the process does.
+            let _ = answers.blocking_send(end);
+            if let Some(panic) = panic {
+                resume_unwind(panic);
             }
-        });
-        Ok(())
+        }))
     }
 
-    /// Queues a job that may fail; what `answer` makes of its end goes into `answers`, also when it is cut short.
-    ///
-    /// # Errors
-    /// As [`ComputeThread::submit`].
-    pub fn submit_with<R: Send + 'static, A: Send + 'static>(
-        &self,
-        answers: &queue::Sender<A>,
-        job: impl FnOnce(&mut T) -> Result<R, Fault> + Send + 'static,
-        answer: impl FnOnce(Result<R, Fault>) -> A + Send + 'static,
-    ) -> Result<(), ComputeError> {
-        let (end, answers) = (self.submit(job)?, answers.clone());
-        tokio::spawn(async move {
-            let end = end.await.unwrap_or_else(|_| Err(ComputeError::Cut.into()));
-            // Whoever waits for answers ends before this only when the process does.
-            let _ = answers.send(answer(end)).await;
-        });
-        Ok(())
+    fn queue(&self, job: Job<T>) -> Result<(), ComputeError> {
+        self.jobs.try_send(job).map_err(|refused| match refused {
+            mpsc::TrySendError::Full(_) => ComputeError::Busy,
+            mpsc::TrySendError::Disconnected(_) => ComputeError::Ended,
+        })
     }
 
     /// Queues a job and waits for its answer.
@@ -155,12 +146,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_job_that_is_cut_short_is_answered_all_the_same() {
+    async fn answers_come_in_the_order_of_the_jobs_also_those_that_are_cut_short() {
         let compute = ComputeThread::spawn("test", ()).unwrap();
-        let (answers, mut ends) = queue::channel(1);
-        let job = |(): &mut ()| if std::hint::black_box(true) { panic!("on purpose") } else { Ok(()) };
-        compute.submit_with(&answers, job, |end| matches!(end, Err(Fault::Cut(_)))).unwrap();
-        assert_eq!(ends.recv().await, Some(true));
+        let (answers, mut ends) = queue::channel(8);
+        for number in 0..3 {
+            compute.submit_to(&answers, move |()| Ok(number)).unwrap();
+        }
+        let cut = |(): &mut ()| if std::hint::black_box(true) { panic!("on purpose") } else { Ok(3) };
+        compute.submit_to(&answers, cut).unwrap();
+        for number in 0..3 {
+            assert_eq!(ends.recv().await.unwrap().unwrap(), number);
+        }
+        assert!(matches!(ends.recv().await, Some(Err(Fault::Cut(ComputeError::Cut)))));
     }
 
     #[tokio::test]

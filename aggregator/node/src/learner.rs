@@ -128,6 +128,12 @@ impl Learner {
         &self.facts
     }
 
+    /// The state of the head.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
     /// Puts back what the rounds up to the snapshot of this state left.
     ///
     /// # Errors

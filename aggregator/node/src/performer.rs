@@ -16,5 +16,7 @@ pub mod member;
 
 use std::sync::Arc;
 
+pub use gate::Ticket;
+
 /// Bytes that peers fetch by their hash: a payload or a state.
 pub type Blob = Arc<Vec<u8>>;

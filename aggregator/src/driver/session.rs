@@ -62,8 +62,7 @@ impl Session {
     ) -> anyhow::Result<()> {
         let (core, actions) = Coordinator::resume(Millis(0), core_config(&place), resume)?;
         let mut performer = LeaderPerformer::new(core, facts(&place, &reporting)?);
-        let chained_log =
-            ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
+        let chained_log = ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
         reporting.resume(chained_log.head_hash())?;
         let (done, mut answers) = mpsc::channel(DONE_MAX);
         let (outbox, started) = (Outbox::new(network.clone()), Instant::now());
@@ -138,7 +137,9 @@ impl Session {
                 Effect::Send { to, message } => self.outbox.send(to, message),
                 Effect::Admit(worker) => self.network.admit(worker),
                 // Without a handle there is nobody to answer: the worker says hello again.
-                Effect::Reply { reply, .. } => self.asking.take().into_iter().for_each(|asking| asking.send(reply.clone())),
+                Effect::Reply { reply, .. } => {
+                    self.asking.take().into_iter().for_each(|asking| asking.send(reply.clone()))
+                }
                 Effect::Fetch { round, worker, hash, bytes } => self.fetch(round, worker, hash, bytes),
                 Effect::Score(request) => self.score(request)?,
                 Effect::Aggregate(request) => self.aggregate(request)?,

@@ -65,8 +65,7 @@ impl<B: Body> World<B> {
             elements: self.body.elements(),
         };
         let now = Millis(self.now);
-        let (core, actions) =
-            Coordinator::resume(now, config, Resume { head, records }).expect("a log of our own");
+        let (core, actions) = Coordinator::resume(now, config, Resume { head, records }).expect("a log of our own");
         let state = self.body.leader_state(&body);
         if let Some(head) = core.head() {
             assert_eq!(Hash::of(&state), head.state_hash, "the aggregator's state is not its head's");
@@ -87,14 +86,8 @@ impl<B: Body> World<B> {
         };
         let mut performer = LeaderPerformer::new(core, facts);
         let first = performer.start(now, actions);
-        self.leader.life = Some(LeaderLife {
-            performer,
-            body,
-            blobs,
-            admitted: BTreeSet::new(),
-            jobs: VecDeque::new(),
-            reply: None,
-        });
+        self.leader.life =
+            Some(LeaderLife { performer, body, blobs, admitted: BTreeSet::new(), jobs: VecDeque::new(), reply: None });
         self.leader_does(first);
         for worker in 0..self.workers.len() {
             self.later(1, 100, Event::Connect { worker });

@@ -142,7 +142,8 @@ impl Body for Micro {
     fn announces(&self, files: &Files, payload: &Hash) -> bool {
         let state = files.snapshot.as_ref().map_or_else(|| self.genesis.hash(), |snapshot| snapshot.head.state_hash);
         let judged = files.snapshot.as_ref().and_then(|snapshot| snapshot.judged);
-        let kept = files.payload.as_ref().filter(|(facts, _)| facts.base == state && judged != Some(facts.payload.hash));
+        let kept =
+            files.payload.as_ref().filter(|(facts, _)| facts.base == state && judged != Some(facts.payload.hash));
         kept.is_some_and(|(facts, _)| facts.payload.hash == *payload)
     }
 
@@ -174,8 +175,7 @@ impl Body for Micro {
         let mut state = self.genesis.clone();
         for (committed, payloads) in rounds {
             let manifest = &committed.manifest.body;
-            let next =
-                measure::next_state(&self.facts.rule, &state, &manifest.codec, &manifest.summands(), payloads);
+            let next = measure::next_state(&self.facts.rule, &state, &manifest.codec, &manifest.summands(), payloads);
             state = next.expect("the payloads of a committed round are on the disk");
             assert_eq!(state.hash(), manifest.state_hash, "the replayed state");
         }
@@ -193,8 +193,7 @@ impl Body for Micro {
 
     fn aggregate(&self, leader: &mut Leader, request: &AggregateRequest, payloads: &Payloads) -> Hash {
         assert_eq!(leader.state.hash(), request.base_hash, "the aggregator's state is not the round's base");
-        let next =
-            measure::next_state(&self.facts.rule, &leader.state, &request.codec, &request.summands, payloads);
+        let next = measure::next_state(&self.facts.rule, &leader.state, &request.codec, &request.summands, payloads);
         next.expect("the aggregate").hash()
     }
 

@@ -139,7 +139,8 @@ impl Body for Toy {
     fn train(&self, worker: &mut Worker, _: Round, head: &Head, _: &str) -> Trained<Write> {
         let base = head.state_hash;
         let file = text("toy payload", &[&worker.me.0, &base.0, &worker.residual.0]);
-        let payload = Payload { hash: Hash::of(&file), bytes: file.len() as u64, tokens: 1_000, timings: Timings::default() };
+        let payload =
+            Payload { hash: Hash::of(&file), bytes: file.len() as u64, tokens: 1_000, timings: Timings::default() };
         let known = worker.announced.as_ref().is_some_and(|announced| announced.file == file);
         worker.announced = Some(Announced { base, file: file.clone() });
         let writes = if known { Vec::new() } else { vec![Write::Payload { base, file: file.clone() }] };
@@ -200,13 +201,7 @@ impl Body for Toy {
         Hash::of(&next_state(&leader.state, &request.summands))
     }
 
-    fn commit(
-        &self,
-        leader: &mut Leader,
-        committed: &CommittedManifest,
-        head: &Head,
-        _: &Payloads,
-    ) -> leader::Applied {
+    fn commit(&self, leader: &mut Leader, committed: &CommittedManifest, head: &Head, _: &Payloads) -> leader::Applied {
         leader.state = next_state(&leader.state, &committed.manifest.body.summands());
         assert_eq!(Hash::of(&leader.state), head.state_hash, "the committed state");
         leader::Applied { state: leader.state.clone(), eval_loss: None, checkpoint: None, evaluate_ms: 0.0 }

@@ -10,7 +10,7 @@ use protocol::{Hash, Head, Member, Message, Round, WorkerId};
 
 use super::body::Body;
 use super::plant::Plant;
-use super::world::{Blobs, Event, World, WorkerLife};
+use super::world::{Blobs, Event, WorkerLife, World};
 
 /// Work for a worker's compute thread, done one after the other.
 pub(super) enum Job {
@@ -38,8 +38,7 @@ impl<B: Body> World<B> {
         let outer_steps = self.body.parameters().outer_steps;
         let (me, aggregator) = (node.keypair.worker(), self.keypair.worker());
         let served = Some(self.body.state_hash(&body));
-        let mut performer =
-            MemberPerformer::new(Member::resume(config, resume), me, aggregator, outer_steps, served);
+        let mut performer = MemberPerformer::new(Member::resume(config, resume), me, aggregator, outer_steps, served);
         let first = performer.start();
         let (unwritten, jobs) = (VecDeque::new(), VecDeque::new());
         node.life = Some(WorkerLife { performer, body, blobs, unwritten, handed: 0, written: 0, jobs });
@@ -88,7 +87,11 @@ impl<B: Body> World<B> {
                 self.later(1, 200, Event::Written { worker: index, life: life_number, upto, ticket: None });
             }
             Effect::Flush(ticket) if self.plant == Plant::ForgottenFsync => {
-                self.later(0, 0, Event::WorkerInput { worker: index, life: life_number, input: Input::Flushed(ticket) });
+                self.later(
+                    0,
+                    0,
+                    Event::WorkerInput { worker: index, life: life_number, input: Input::Flushed(ticket) },
+                );
             }
             Effect::Flush(ticket) => {
                 let upto = self.life(index).handed;

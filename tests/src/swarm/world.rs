@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use node::payloads::Payloads;
 use node::performer::Blob;
 use node::performer::leader::{self, LeaderPerformer};
 use node::performer::member::{self, MemberPerformer};
-use node::payloads::Payloads;
 use protocol::coordinator::Record;
 use protocol::member::MemberRecord;
 use protocol::{

@@ -9,7 +9,8 @@ use std::time::Duration;
 use disk::RecordLog;
 use network::{Network, NetworkEvent};
 use node::compute::{ComputeThread, Fault};
-use node::learner::{Learner, Progress, Write};
+use node::learner::{Learner, Write};
+use node::learning::Progress;
 use node::outbox::Outbox;
 use node::payloads::Payloads;
 use node::performer::member::{Effect, Input, MemberPerformer};
@@ -220,14 +221,14 @@ impl Session {
         self.compute(move |learner| {
             Ok(match learner.verify(&request, &payloads) {
                 Ok(verification) => Input::Verified(verification),
-                Err(fault) => {
-                    Input::VerifyFailed { manifest_hash: request.manifest_hash, why: fault.to_string() }
-                }
+                Err(fault) => Input::VerifyFailed { manifest_hash: request.manifest_hash, why: fault.to_string() },
             })
         })
     }
 
+    /// What is being trained from the state before is of no more use.
     fn apply(&mut self, request: ApplyRequest, payloads: &[Hash]) -> anyhow::Result<()> {
+        self.training.cancel();
         let payloads = self.payloads(payloads);
         self.compute(move |learner| {
             let applied = learner.apply(&request, &payloads)?;
@@ -236,6 +237,7 @@ impl Session {
     }
 
     fn refetch(&mut self, head: Head, holders: Vec<WorkerId>) {
+        self.training.cancel();
         let (network, compute, state_hash) = (self.network.clone(), self.compute.clone(), head.state_hash);
         // A state is at most what this machine could hold anyway; the learner checks its exact size.
         let limit = protocol::limits::PIECE_BYTES as u64 * protocol::limits::PIECES_MAX as u64;

@@ -56,7 +56,7 @@ fn residual(learner: &Learner) -> Vec<f32> {
     learner.compressor.save().unwrap()
 }
 
-fn said(session: &Session, trained: &Trained) -> Vec<f32> {
+fn said(session: &Session, trained: &Trained<Write>) -> Vec<f32> {
     let (header, body) = kernels::parse(&trained.file).unwrap();
     decode(header.codec, session.state.elements(), body).unwrap()
 }

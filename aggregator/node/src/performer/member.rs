@@ -10,9 +10,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::member::{
-    ApplyRequest, MemberAction, MemberEvent, MemberRecord, Payload, Verification, VerifyRequest,
-};
+use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Payload, Verification, VerifyRequest};
 use protocol::message::{HelloRefusal, LedgerConditions};
 use protocol::roster::RosterMember;
 use protocol::{Hash, Head, HelloReply, Member, Message, Round, WorkerId};
