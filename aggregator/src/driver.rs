@@ -76,7 +76,7 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
     let mut network_config = NetworkConfig::new(place.secret, place.genesis.network);
     network_config.listen.clone_from(&config.listen);
     let (network, inbox) = Network::start(network_config, blobs, shutdown.child_token()).await?;
-    place.serve(&network, desk.state())?;
+    let served = place.serve(&network, desk.state())?;
     let mut addresses = network.listen_addresses();
     addresses.extend(config.announce.iter().cloned());
     let invite = place.invite(addresses.clone());
@@ -85,7 +85,7 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
 
     let reporting = Reporting::open(&place, &rounds, config.ledger.as_ref(), events.clone(), &shutdown)?;
     let compute = ComputeThread::spawn("compute", desk)?;
-    let result = Session::run((place, reporting, resume), (network.clone(), compute, events), inbox, &shutdown).await;
+    let result = Session::run((place, reporting, (resume, served)), (network.clone(), compute, events), inbox, &shutdown).await;
     shutdown.cancel();
     network.stopped().await;
     result

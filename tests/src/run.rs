@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use disk::read_json_lines;
-use record::RoundRecord;
+use record::{ContributionRecord, RoundRecord};
 use tempfile::TempDir;
 
 /// A directory for one test; it stays when the test fails, and its path is printed.
@@ -69,7 +69,17 @@ pub fn rounds(run: &Path) -> Vec<RoundRecord> {
 /// As [`rounds`].
 #[must_use]
 pub fn state_hashes(run: &Path) -> Vec<(u64, String)> {
-    rounds(run).into_iter().map(|round| (round.round, round.state_hash)).collect()
+    rounds(run).into_iter().map(|round| (round.round.0, round.state_hash.to_string())).collect()
+}
+
+/// Where a revealed payload of a round lies.
+///
+/// # Panics
+/// When nothing was revealed.
+#[must_use]
+pub fn payload(run: &Path, round: &RoundRecord, contribution: &ContributionRecord) -> PathBuf {
+    let hash = contribution.payload_hash.expect("a payload was revealed");
+    run.join(format!("rounds/{:06}/{hash}.ctg", round.round.0))
 }
 
 /// The newest checkpoint of a run.

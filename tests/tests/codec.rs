@@ -30,11 +30,11 @@ fn payloads_become_tensors_and_payloads_again(place: &Place, run: &Path) {
     // The second round is dense, the third one sparse.
     for round in run::rounds(run).iter().skip(1) {
         let contribution = &round.contributions[0];
-        let payload = run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash));
+        let payload = run::payload(run, round, contribution);
         let described = inspect(&payload);
-        assert_eq!(described["round"], round.round);
-        assert_eq!(described["worker"], contribution.worker.as_str());
-        assert_eq!(described["base_hash"], round.base_hash.as_str());
+        assert_eq!(described["round"], round.round.0);
+        assert_eq!(described["worker"], contribution.worker.to_string());
+        assert_eq!(described["base_hash"], round.base_hash.to_string());
         assert_eq!(described["bytes"], contribution.bytes);
 
         let tensors = place.join("decoded.safetensors");
@@ -77,7 +77,7 @@ fn archives_are_smaller_and_give_the_payload_back(place: &Place, run: &Path, mod
     let encoded = encode(model, "topk256-q2", &place.join("kept.ctg"), None);
     let sent = run::rounds(run)
         .into_iter()
-        .map(|round| run.join(format!("rounds/{:06}/{}.ctg", round.round, round.contributions[0].payload_hash)));
+        .map(|round| run::payload(run, round, &round.contributions[0]));
     for payload in sent.chain([encoded]) {
         let (archive, restored) = (place.join("kept.cta"), place.join("restored.ctg"));
         let kept = json(&cotrain(&[&"codec", &"archive", &payload, &"--out", &archive, &JSON]));
@@ -180,7 +180,7 @@ fn rounds_of_one_worker(run: &Path) -> Vec<PathBuf> {
     let worker = &rounds[0].contributions[0].worker;
     let payload = |round: &RoundRecord| {
         let contribution = round.contributions.iter().find(|one| one.worker == *worker).unwrap();
-        run.join(format!("rounds/{:06}/{}.ctg", round.round, contribution.payload_hash))
+        run::payload(run, round, contribution)
     };
     rounds.iter().map(payload).collect()
 }

@@ -70,23 +70,23 @@ pub(super) fn open(config: &AggregatorConfig, report: &DeviceReport, events: &Ev
 }
 
 impl Place {
-    /// Makes the blobs that a joiner needs available.
-    pub(super) fn serve(&self, network: &Network, state: &State) -> anyhow::Result<()> {
+    /// Makes the blobs that a joiner needs available; those that are let go of once later rounds are committed.
+    pub(super) fn serve(&self, network: &Network, state: &State) -> anyhow::Result<Vec<Hash>> {
         for shard in &self.genesis.data_shards {
             network.blobs().insert_file(self.run.shard(&shard.hash))?;
         }
-        network.blobs().insert(state.to_bytes())?;
+        let mut served = vec![network.blobs().insert(state.to_bytes())?];
         // The newest rounds' payloads: members that were restarted too have lost what they had fetched, and verify the
         // open round's proposal or apply the last manifest with them.
         let rounds = numbered_directories(&self.run.rounds())?;
         for round in rounds.iter().rev().take(ROUNDS_SERVED) {
             for entry in std::fs::read_dir(self.run.round(Round(*round)))?.flatten() {
                 if entry.path().extension().is_some_and(|extension| extension == "ctg") {
-                    network.blobs().insert_file(entry.path())?;
+                    served.push(network.blobs().insert_file(entry.path())?);
                 }
             }
         }
-        Ok(())
+        Ok(served)
     }
 }
 

@@ -55,13 +55,14 @@ pub(super) struct Session {
 impl Session {
     /// Leads until the last round is committed and delivered, or `shutdown`.
     pub(super) async fn run(
-        (place, reporting, resume): (Place, Reporting, Resume),
+        (place, reporting, resume): (Place, Reporting, (Resume, Vec<Hash>)),
         (network, compute, events): (Network, ComputeThread<Desk>, Events),
         mut inbox: mpsc::Receiver<NetworkEvent>,
         shutdown: &CancellationToken,
     ) -> anyhow::Result<()> {
+        let (resume, served) = resume;
         let (core, actions) = Coordinator::resume(Millis(0), core_config(&place), resume)?;
-        let mut performer = LeaderPerformer::new(core, facts(&place, &reporting)?);
+        let mut performer = LeaderPerformer::new(core, facts(&place, &reporting)?, served);
         let chained_log = ChainedLog::open(&place.run.audit_log(), &place.run.audit_head(), place.keypair.clone())?;
         reporting.resume(chained_log.head_hash())?;
         let (done, mut answers) = mpsc::channel(DONE_MAX);

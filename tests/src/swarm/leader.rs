@@ -84,7 +84,7 @@ impl<B: Body> World<B> {
             data_shards: Vec::new(),
             ledger: None,
         };
-        let mut performer = LeaderPerformer::new(core, facts);
+        let mut performer = LeaderPerformer::new(core, facts, blobs.keys().copied().collect());
         let first = performer.start(now, actions);
         self.leader.life =
             Some(LeaderLife { performer, body, blobs, admitted: BTreeSet::new(), jobs: VecDeque::new(), reply: None });

@@ -129,9 +129,10 @@ impl<B: Body> World<B> {
             }
             Effect::Serve(blob) => {
                 let hash = Hash::of(&blob);
-                let is_payload = hash != self.body.state_hash(&self.life(index).body);
+                let life = self.workers[index].life.as_mut().expect("effects are of a process that lives");
+                let is_payload = hash != self.body.state_hash(&life.body);
                 if !(is_payload && self.plant == Plant::FreedEarly) {
-                    self.life(index).blobs.insert(hash, blob);
+                    life.blobs.insert(hash, blob);
                 }
             }
             Effect::Forget(hash) => drop(self.life(index).blobs.remove(&hash)),

@@ -152,10 +152,9 @@ pub struct LeaderPerformer {
 }
 
 impl LeaderPerformer {
-    /// Around a core that was just made; the genesis state is served already.
+    /// Around a core that was just made; the blobs named are served already.
     #[must_use]
-    pub fn new(core: Coordinator, facts: WelcomeFacts) -> Self {
-        let open_blobs = vec![facts.genesis_state];
+    pub fn new(core: Coordinator, facts: WelcomeFacts, open_blobs: Vec<Hash>) -> Self {
         Self {
             core,
             facts,
