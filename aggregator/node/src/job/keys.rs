@@ -85,7 +85,7 @@ section! {
     /// The inner loop, its optimiser and the length of the run.
     #[serde(default)]
     TrainSection as "train" {
-        /// Outer steps to commit before the run ends: the rounds in which something was accepted.
+        /// Outer steps to commit before the run ends: the rounds that commit, whatever they accept.
         outer_steps: u64 = 24, 1..=1 << 32, flag("rounds", "COTRAIN_ROUNDS", "N");
         /// Inner steps of a round, H: local optimiser steps between two exchanges.
         inner_steps: u64 = 10, 1..=65_536, flag("inner-steps", "COTRAIN_INNER_STEPS", "H");
