@@ -166,7 +166,7 @@ section! {
         policy: ScorePolicy = ScorePolicy::Quality, Any;
         /// Sequences of a round, assigned to nobody in it, that its contributions are scored on, B.
         sequences: usize = 4, 2..=SCORING_WINDOWS_MAX;
-        /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
+        /// Part of usefulness, u, in the score: the mean of its three parts by these weights.
         usefulness_weight: u32 = 50, 0..=100;
         /// Part of agreement, c, in the score.
         agreement_weight: u32 = 25, 0..=100;
