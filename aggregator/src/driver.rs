@@ -1,8 +1,10 @@
-//! The aggregator as a process: the thin loop around [`protocol::Coordinator`].
+//! The aggregator as a process: the thin loop around its performer ([`node::performer::leader`]), which holds the
+//! protocol's coordinator and all that has to be remembered beside it.
 //!
-//! Three owners: this task (the core, the disk), the network task behind [`network::Network`], and the compute thread
-//! that owns trainer and state ([`desk`]). Messages, answers and time go into the core; its actions come out and are
-//! carried out in their order ([`session`]). Everything that a restart needs is in the run directory ([`opening`]).
+//! Three owners: this task (the performer, the disk, the books of [`reporting`]), the network task behind
+//! [`network::Network`], and the compute thread that owns trainer and state ([`desk`]). Messages, answers and time go
+//! into the performer; its effects come out and are carried out in their order ([`session`]). Everything that a restart
+//! needs is in the run directory ([`opening`]).
 
 use std::path::PathBuf;
 

@@ -36,7 +36,7 @@ impl Journal {
         Ok((Self { log, run: run.clone(), genesis }, records))
     }
 
-    /// Makes a record durable: the answer to `Action::Persist`.
+    /// Makes a record durable: the effect `Append`.
     ///
     /// # Errors
     /// When the disk refuses; the process must then stop.
@@ -48,8 +48,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Writes the manifest of a committed round and drops the records that it makes superfluous: the answer to
-    /// `Action::Commit`, once the state is applied.
+    /// Writes the manifest of a committed round and drops the records that it makes superfluous: the effect `Close`,
+    /// which comes before the round's state is computed, since that follows from manifest and payloads.
     ///
     /// # Errors
     /// When the disk refuses.

@@ -1,7 +1,7 @@
 //! The program's parts. `main.rs` only calls [`program::run`].
 //!
-//! The command line is [`cli`], each command a module of [`commands`]. A worker is [`member`] around the protocol's member
-//! core; [`up`] composes the roles as processes. Standard output belongs to [`output`] alone.
+//! The command line is [`cli`], each command a module of [`commands`]. A worker is [`member`], which carries out what
+//! its performer says; [`up`] composes the roles as processes. Standard output belongs to [`output`] alone.
 
 pub mod cli;
 pub mod commands;

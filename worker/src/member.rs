@@ -1,8 +1,10 @@
-//! The worker as a process: the thin loop around [`protocol::Member`].
+//! The worker as a process: the thin loop around its performer ([`node::performer::member`]), which holds the
+//! protocol's core of a worker and all that has to be remembered beside it.
 //!
-//! Three owners: this task (the core, the disk's records), the network task behind [`network::Network`], and the
-//! compute thread that owns trainer, residual and state ([`node::learner`]). What survives a restart is in
-//! [`directory`], written by [`writer`].
+//! Four owners: this task (the performer, the disk's records), the network task behind [`network::Network`], the compute
+//! thread that owns trainer, residual and state ([`node::learner`]), and the thread that writes the large files
+//! ([`writer`]). Messages and answers go into the performer; its effects come out and are carried out in their order
+//! ([`session`]). What survives a restart is in [`directory`].
 
 use models::{DeviceReport, device};
 use network::{BlobStore, Network, NetworkConfig, NetworkEvent};

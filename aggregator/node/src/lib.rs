@@ -1,8 +1,9 @@
 //! What every node of a session does alike, whoever leads: the job, the data, the state and how it follows from a
-//! round, measuring, the inner steps, checkpoints, and the thread that computes.
+//! round, measuring, the inner steps, checkpoints, and the thread that computes; and the [`performer`]s of both roles:
+//! what their drivers remember.
 //!
-//! Invariants: whatever decides something is a pure function of its arguments; the same job, state and payloads give
-//! the same next state and the same recorded numbers on every node.
+//! Invariants: whatever decides something is a pure function of its arguments, or a state machine without I/O; the same
+//! job, state and payloads give the same next state and the same recorded numbers on every node.
 
 pub mod checkpoint;
 pub mod compute;

@@ -174,8 +174,8 @@ impl OuterRule {
         Err(StateError::Size { found, expected: self.state_bytes(), elements: self.layout.elements, buffers })
     }
 
-    /// Makes the next state of `state` in place: the outer step of the summands, in the order of workers. Without a term
-    /// that has a weight the state stays as it is and only the count of outer steps moves.
+    /// Makes the next state of `state` in place: the outer step of the summands, in the order of workers. Without a
+    /// summand that has a weight the state stays as it is and only the count of outer steps moves.
     ///
     /// # Errors
     /// [`StateError`]; the state is then as it was.

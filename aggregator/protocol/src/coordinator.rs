@@ -6,16 +6,19 @@
 //!    └──────────────── below the quorum ◄─────────────────────────────┘
 //! ```
 //!
-//! How a driver uses it: build it with [`Coordinator::resume`] from what the disk holds (nothing, for a new session), run
-//! the actions that come back, then call one method per event, running the actions of each before the next call:
-//! [`Coordinator::joined`] when a worker was admitted, [`Coordinator::connected`] and [`Coordinator::disconnected`] as
-//! connections come and go, [`Coordinator::message`], the answers to its own requests, and [`Coordinator::tick`] at least
-//! every few hundred milliseconds.
+//! Its driver here is whoever holds it and sees to its actions: a performer, which turns them into effects and knows
+//! what must be remembered besides, with the loop that carries those out. How a driver uses it: build it with
+//! [`Coordinator::resume`] from what the disk holds (nothing, for a new session), run the actions that come back, then
+//! call one method per event, running the actions of each before the next call: [`Coordinator::joined`] when a worker
+//! was admitted, [`Coordinator::connected`] and [`Coordinator::disconnected`] as connections come and go,
+//! [`Coordinator::message`], the answers to its own requests, and [`Coordinator::tick`] at least every few hundred
+//! milliseconds.
 //!
 //! Invariants:
 //! - A record precedes every send that depends on it: a commit its acknowledgement, the closed set its `Close`, its
-//!   certificate `Closed`, the proposal its `Propose`, the committed manifest its `Committed`, the abandonment its `Abandoned`. So a core that was killed at any
-//!   instant and rebuilt says nothing that contradicts what it said before; within a term it proposes the same bytes.
+//!   certificate `Closed`, the proposal its `Propose`, the committed manifest its `Committed`, the abandonment its
+//!   `Abandoned`. So a core that was killed at any instant and rebuilt says nothing that contradicts what it said
+//!   before; within a term it proposes the same bytes.
 //! - A round commits with the signatures of a quorum of the voters that the last committed manifest fixed, and only with
 //!   these; once its abandonment is recorded it never commits.
 //! - Every acknowledged commit is in the closed set, and so has its entry in the manifest.

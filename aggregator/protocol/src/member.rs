@@ -1,17 +1,22 @@
 //! A worker's core: train, commit, countersign, reveal, verify, vote, apply.
 //!
-//! How a driver uses it: build it with [`Member::resume`] from what the disk holds (nothing, for a new worker), and call one
-//! method per event, running the actions that come back before the next call: [`Member::connected`] when the aggregator
-//! has admitted this worker over a new connection, [`Member::message`] for what the aggregator says, and the answers to the
-//! core's own requests. The aggregator repeats what stays unanswered, so there is no timer here.
+//! Its driver here is whoever holds it and sees to its actions: a performer, which turns them into effects and knows
+//! what must be remembered besides, with the loop that carries those out. How a driver uses it: build it with
+//! [`Member::resume`] from what the disk holds (nothing, for a new worker), and call one method per event, running the
+//! actions that come back before the next call: [`Member::connected`] when the aggregator has admitted this worker over
+//! a new connection, [`Member::message`] for what the aggregator says, and the answers to the core's own requests. The
+//! aggregator repeats what stays unanswered, so there is no timer here.
 //!
 //! Invariants:
-//! - A commit, a countersignature and a vote are durable before they are sent; after a restart the same bytes are sent again.
+//! - A commit, a countersignature and a vote are durable before they are sent; after a restart the same bytes are sent
+//!   again.
 //! - One closed set and one manifest per round and term are signed, and nothing of a round before one signed in.
-//! - Nothing is countersigned that lacks the own acknowledged commit; nothing is revealed before a quorum countersigned.
+//! - Nothing is countersigned that lacks the own acknowledged commit; nothing is revealed before a quorum
+//!   countersigned.
 //! - A manifest is voted for only if it follows from its own record, the payloads are here, gates, norms and one other
 //!   worker's re-evaluation agree, and the next state computed here is the proposed one.
-//! - The head moves along committed manifests whose parent is the head, each applied once, or by fetching a whole state.
+//! - The head moves along committed manifests whose parent is the head, each applied once, or by fetching a whole
+//!   state.
 
 use crate::{
     CommittedManifest, Hash, Head, Manifest, Message, Round, Signed, Term, WorkerId,

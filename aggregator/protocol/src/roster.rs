@@ -28,7 +28,7 @@ pub struct RosterMember {
     pub accepted_rounds: u64,
     /// Its mean score S̄ in hundredths; none before the first score.
     pub standing: Option<u32>,
-    /// Scores below 20 in a row.
+    /// Scores in a row that the rule calls low.
     pub low_streak: u32,
     /// Committed rounds in a row without a contribution of it.
     pub missed: u32,

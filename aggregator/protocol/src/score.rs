@@ -3,7 +3,7 @@
 //!
 //! Measured numbers are rounded to integers once, by whoever measures ([`Measured`]); everything from there on is an
 //! exact function ([`decide`]) that every voter repeats. Whether the assigned work was done is not judged yet; the
-//! weights of the other three parts make 85 and are renormalised to 100:
+//! weights of the other three parts make 85 unless the job has others, and are renormalised to 100:
 //!
 //! ```text
 //! S = round((50·u + 25·c + 10·ν) · 100 / 85)

@@ -48,7 +48,8 @@ pub struct ContributionRecord {
     pub reason: Reason,
 }
 
-/// Milliseconds of a round by what they were spent on: the slowest worker's for `inner`, `encode` and `apply`.
+/// Milliseconds of a round by what they were spent on: the slowest worker's for `inner` and `encode`, the aggregator's
+/// own for `apply`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TimingsMs {

@@ -85,7 +85,7 @@ section! {
     /// The inner loop, its optimiser and the length of the run.
     #[serde(default)]
     TrainSection as "train" {
-        /// Outer steps to commit before the run ends: the rounds in which something was accepted.
+        /// Outer steps to commit before the run ends: the rounds that commit, whatever they accept.
         outer_steps: u64 = 24, 1..=1 << 32, flag("rounds", "COTRAIN_ROUNDS", "N");
         /// Inner steps of a round, H: local optimiser steps between two exchanges.
         inner_steps: u64 = 10, 1..=65_536, flag("inner-steps", "COTRAIN_INNER_STEPS", "H");
@@ -166,7 +166,7 @@ section! {
         policy: ScorePolicy = ScorePolicy::Quality, Any;
         /// Sequences of a round, assigned to nobody in it, that its contributions are scored on, B.
         sequences: usize = 4, 2..=SCORING_WINDOWS_MAX;
-        /// Part of usefulness, u, in the score: the mean of its three terms by these weights.
+        /// Part of usefulness, u, in the score: the mean of its three parts by these weights.
         usefulness_weight: u32 = 50, 0..=100;
         /// Part of agreement, c, in the score.
         agreement_weight: u32 = 25, 0..=100;

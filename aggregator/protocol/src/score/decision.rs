@@ -150,7 +150,7 @@ fn agreement(rule: &QualityRule, measured: &Measured, median: i64) -> u64 {
     (i128::from(cosine) * i128::from(ONE) / median).clamp(0, i128::from(ONE)) as u64
 }
 
-/// S, the weighted mean of the terms in percent, to nearest, halves up.
+/// S, the weighted mean of u, c and ν in percent, to nearest, halves up.
 fn score(rule: &QualityRule, useful: u64, agrees: u64, ratio: u64) -> u32 {
     let parts = [(rule.usefulness_weight, useful), (rule.agreement_weight, agrees), (rule.norm_weight, ratio)];
     let all: u128 = parts.iter().map(|(weight, _)| u128::from(*weight)).sum();
@@ -171,8 +171,8 @@ fn threshold(rule: &QualityRule, useful: u64, score: u32, standing: u32) -> Reas
     }
 }
 
-/// w = max(1, ⌊64 · (S̄ − 30)/70 · tokens/most tokens⌋) of the accepted, halved (but at least 1) on probation; by tokens alone
-/// under [`ScorePolicy::GatesOnly`].
+/// w = max(1, ⌊64 · (S̄ − m)/(100 − m) · tokens/most tokens⌋) of the accepted, with m the least standing, halved (but at
+/// least 1) on probation; by tokens alone under [`ScorePolicy::GatesOnly`].
 fn weigh(parameters: &Parameters, roster: &Roster, entries: &[Entry], decisions: &mut [Decision]) {
     let accepted = |decision: &Decision| decision.verdict == Verdict::Accepted;
     let judged = entries.iter().zip(decisions.iter());

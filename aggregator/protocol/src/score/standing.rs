@@ -2,7 +2,8 @@
 
 use super::{QualityRule, ScorePolicy};
 
-/// S̄ in hundredths after a score S: the first score itself, then S̄ ← 0.7·S̄ + 0.3·S, to nearest.
+/// S̄ in hundredths after a score S: the first score itself, then S̄ ← a·S̄ + (1 − a)·S, to nearest, with the rule's
+/// memory a.
 #[must_use]
 pub fn updated_standing(policy: &ScorePolicy, standing: Option<u32>, score: u32) -> u32 {
     let (Some(standing), ScorePolicy::Quality(rule)) = (standing, policy) else { return 100 * score };
