@@ -87,7 +87,8 @@ pub async fn run(config: AggregatorConfig, events: Events, shutdown: Cancellatio
 
     let reporting = Reporting::open(&place, &rounds, config.ledger.as_ref(), events.clone(), &shutdown)?;
     let compute = ComputeThread::spawn("compute", desk)?;
-    let result = Session::run((place, reporting, (resume, served)), (network.clone(), compute, events), inbox, &shutdown).await;
+    let result =
+        Session::run((place, reporting, (resume, served)), (network.clone(), compute, events), inbox, &shutdown).await;
     shutdown.cancel();
     network.stopped().await;
     result

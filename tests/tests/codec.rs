@@ -75,9 +75,7 @@ fn every_codec_takes_any_tensors(place: &Place, model: &Path) {
 
 fn archives_are_smaller_and_give_the_payload_back(place: &Place, run: &Path, model: &Path) {
     let encoded = encode(model, "topk256-q2", &place.join("kept.ctg"), None);
-    let sent = run::rounds(run)
-        .into_iter()
-        .map(|round| run::payload(run, round, &round.contributions[0]));
+    let sent = run::rounds(run).into_iter().map(|round| run::payload(run, &round, &round.contributions[0]));
     for payload in sent.chain([encoded]) {
         let (archive, restored) = (place.join("kept.cta"), place.join("restored.ctg"));
         let kept = json(&cotrain(&[&"codec", &"archive", &payload, &"--out", &archive, &JSON]));
