@@ -9,6 +9,7 @@ pub mod process;
 pub mod program;
 pub mod python;
 pub mod run;
+pub mod tidy;
 pub mod up;
 
 pub use job::{micro, parity, text};
