@@ -110,7 +110,8 @@ impl Driver {
                 Some((reply, response, answer)) = self.answers.next() => self.on_answer(reply, response, answer),
                 permit = events.reserve(), if !self.inbox.is_empty() => {
                     let Some(Item { event, acknowledge }) = self.inbox.pop() else { continue };
-                    let handed_over = permit.map(|permit| permit.send(event)).is_ok(); // not when the user has gone away
+                    // Not when the user has gone away.
+                    let handed_over = permit.map(|permit| permit.send(event)).is_ok();
                     self.acknowledge(acknowledge, handed_over);
                 }
                 _ = tick.tick(), if ticks => self.on_tick(Instant::now()),

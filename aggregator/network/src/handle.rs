@@ -146,12 +146,12 @@ impl Network {
         }
     }
 
-    /// Delivers a message. `Ok` means that the peer's driver handed it to its user. Failed attempts are repeated, after a
-    /// reconnect where needed, until [`NetworkConfig::send_deadline`]; so a message can arrive twice.
+    /// Delivers a message. `Ok` means that the peer's driver handed it to its user. Failed attempts are repeated, after
+    /// a reconnect where needed, until [`NetworkConfig::send_deadline`]; so a message can arrive twice.
     ///
-    /// Messages to one peer arrive in the order of the calls: the message is queued by the call itself, and the returned
-    /// future, which borrows nothing, only waits (while fewer than 1024 calls wait for the driver). Dropping the future
-    /// withdraws a message that has not left yet.
+    /// Messages to one peer arrive in the order of the calls: the message is queued by the call itself, and the
+    /// returned future, which borrows nothing, only waits (while fewer than 1024 calls wait for the driver). Dropping
+    /// the future withdraws a message that has not left yet.
     ///
     /// # Errors
     /// See [`SendError`]; the message may still have arrived when an attempt was made.
@@ -236,7 +236,8 @@ impl Network {
         self.request(to, lane, request, ATTEMPTS_MAX, self.shared.config.send_deadline)
     }
 
-    /// Hands a request to the driver now, so that requests keep the order of calls, and returns the wait for its answer.
+    /// Hands a request to the driver now, so that requests keep the order of calls, and returns the wait for its
+    /// answer.
     fn request(
         &self,
         worker: WorkerId,

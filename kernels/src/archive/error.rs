@@ -30,10 +30,7 @@ pub enum ArchiveError {
     },
     /// The reserved field is in use.
     #[error("the archive's reserved field is {found}, not 0")]
-    ReservedNotZero {
-        /// What it holds.
-        found: u16,
-    },
+    ReservedNotZero { found: u16 },
     /// The header of the payload inside is refused.
     #[error("the header inside: {0}")]
     Header(#[source] DecodeError),
@@ -58,7 +55,6 @@ pub enum ArchiveError {
     #[error("chunk {chunk}: {found} high entries of {limit}")]
     TooManyHigh {
         chunk: usize,
-        /// What was read.
         found: usize,
         /// Real entries of the chunk.
         limit: usize,

@@ -32,10 +32,7 @@ pub enum DeviceBenchError {
     Bench(#[from] BenchError),
     /// What the device says.
     #[error("the device failed: {reason}")]
-    Device {
-        /// In its words.
-        reason: String,
-    },
+    Device { reason: String },
 }
 
 /// The device as it names itself, and what its kernels are compiled for; none for burn's CPU backend.

@@ -1,7 +1,7 @@
 //! The contract's resource and its calls.
 //!
-//! A call reads its arguments, runs its checks in the order of `move/CONTRACT.md`, and only then writes: no call needs to
-//! be undone.
+//! A call reads its arguments, runs its checks in the order of `move/CONTRACT.md`, and only then writes: no call needs
+//! to be undone.
 
 use crate::event::event;
 use crate::limits::{BASE_PERCENTAGE, BONUS_PERCENTAGE, CLAIM_DELAY_S, QUALITY_THRESHOLD, RATIO_MAX};

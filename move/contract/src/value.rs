@@ -2,7 +2,8 @@
 //! writes them.
 //!
 //! The bytes come from anyone. Decoding never panics, allocates no more than a small multiple of what it was given, and
-//! refuses whatever a node would refuse: bytes left over, lengths that are not the shortest, strings that are not UTF-8.
+//! refuses whatever a node would refuse: bytes left over, lengths that are not the shortest, strings that are not
+//! UTF-8.
 
 use crate::Address;
 use serde_json::Value as Json;
@@ -16,17 +17,12 @@ pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024;
 pub enum Type {
     /// `signer`, or a reference to one: given by the transaction, never among its arguments.
     Signer,
-    /// `bool`
     Bool,
-    /// `u8`
     U8,
-    /// `u64`
     U64,
-    /// `address`
     Address,
     /// `0x1::string::String`
     String,
-    /// `vector<u8>`
     Bytes,
     /// `vector<T>` of any other `T`
     List(&'static Type),
@@ -35,17 +31,12 @@ pub enum Type {
 /// An argument or result of a call, or a field of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `bool`
     Bool(bool),
-    /// `u8`
     U8(u8),
-    /// `u64`
     U64(u64),
-    /// `address`
     Address(Address),
     /// `0x1::string::String`
     String(String),
-    /// `vector<u8>`
     Bytes(Vec<u8>),
     /// `vector<T>` of any other `T`
     List(Vec<Value>),

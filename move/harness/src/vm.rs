@@ -43,7 +43,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The code of the abort.
     pub fn abort_code(&self) -> Option<u64> {
         self.code
     }
@@ -200,8 +199,8 @@ impl Vm {
         events(&value).ok_or_else(|| Failure::new("the machine's events could not be read".into()))
     }
 
-    /// The block and the transaction: height, time, next account, hash and session. The last seeds the names of new tables
-    /// and so differs in every call.
+    /// The block and the transaction: height, time, next account, hash and session. The last seeds the names of new
+    /// tables and so differs in every call.
     fn environment(&mut self) -> Vec<u8> {
         self.calls += 1;
         let mut id = [0; 32];

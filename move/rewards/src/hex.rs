@@ -1,5 +1,5 @@
-//! Bytes as people read them: workers bare, as `rounds.jsonl` has them; addresses and hashes of the ledger with `0x`, as the
-//! ledger has them. Reading takes 64 digits with or without it, and nothing else.
+//! Bytes as people read them: workers bare, as `rounds.jsonl` has them; addresses and hashes of the ledger with `0x`,
+//! as the ledger has them. Reading takes 64 digits with or without it, and nothing else.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use thiserror::Error;

@@ -1,7 +1,7 @@
 //! The account that a worker is paid to: that of its own key, or one that its owner linked.
 //!
-//! Invariants: a secret comes from a file, the environment or standard input, never from an argument, and is written to one
-//! file that only its owner reads; no output and no error repeats it.
+//! Invariants: a secret comes from a file, the environment or standard input, never from an argument, and is written to
+//! one file that only its owner reads; no output and no error repeats it.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};

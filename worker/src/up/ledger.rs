@@ -1,6 +1,7 @@
 //! The ledger of a swarm on one machine: embedded, kept in the run directory, without any account to open.
 //!
-//! `up` serves it, so that it outlives a death of the aggregator; the aggregator reports to it as it would to any other.
+//! `up` serves it, so that it outlives a death of the aggregator; the aggregator reports to it as it would to any
+//! other.
 
 use std::net::SocketAddr;
 

@@ -9,7 +9,6 @@ use std::fmt;
 /// A process of the swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// The aggregator.
     Aggregator,
     /// A worker by its ordinal, from 0.
     Worker(usize),
@@ -55,7 +54,6 @@ pub struct Ending {
     pub message: Option<String>,
 }
 
-/// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It did what it was started for.
@@ -72,7 +70,6 @@ pub enum Decision {
         /// What happened, in words.
         reason: String,
     },
-    /// End the run.
     GiveUp {
         /// What happened, in words.
         reason: String,

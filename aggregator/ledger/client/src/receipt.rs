@@ -1,5 +1,5 @@
-//! What a transaction did, believed only where it is ours: the node's rendering of a committed transaction is compared with
-//! the signed bytes field by field, and its events with the call.
+//! What a transaction did, believed only where it is ours: the node's rendering of a committed transaction is compared
+//! with the signed bytes field by field, and its events with the call.
 
 use crate::error::{ClientError, Lie, excerpt};
 use crate::transaction::{MODULE, Signed};
@@ -14,7 +14,6 @@ use ends::{ENDS, ENTRY, Of};
 /// A transaction that landed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
-    /// Its hash.
     pub hash: TransactionHash,
     /// Its place on the ledger.
     pub version: u64,

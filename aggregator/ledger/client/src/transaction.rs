@@ -1,7 +1,8 @@
 //! Transactions: built with the client library's own types, orderless, so that no number has to be fetched and several
 //! programs may use one key.
 //!
-//! A transaction's hash is computed here and decides what is ours: whatever a node says is compared with the signed bytes.
+//! A transaction's hash is computed here and decides what is ours: whatever a node says is compared with the signed
+//! bytes.
 
 use crate::home::Target;
 use crate::{Account, Call};
@@ -118,7 +119,6 @@ impl Signed {
         &self.0.bytes
     }
 
-    /// Its hash.
     pub fn hash(&self) -> TransactionHash {
         self.0.hash
     }

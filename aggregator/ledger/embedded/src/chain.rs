@@ -43,9 +43,7 @@ pub struct Chain {
 /// What a transaction is that was looked up by its hash.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// It ran.
     Committed(Arc<Committed>),
-    /// It waits.
     Waiting(Arc<Transaction>),
 }
 

@@ -143,8 +143,8 @@ impl Driver {
         self.inbox.push_connection(worker, true);
     }
 
-    /// The peer has shown that it does not. The side that dialled hangs up; the other waits a little, so that both learn
-    /// why.
+    /// The peer has shown that it does not. The side that dialled hangs up; the other waits a little, so that both
+    /// learn why.
     pub(super) fn on_foreign(&mut self, worker: WorkerId) {
         self.fail_flights(worker, &SendError::WrongNetwork(worker));
         let Some(peer) = self.peers.get_mut(&worker) else { return };

@@ -1,8 +1,8 @@
 //! The queue's core, without I/O: records, answers and the time go in; what to do next comes out.
 //!
 //! One report is on its way at a time, in order. A transaction is recorded before it is first sent; after a crash it is
-//! looked up, and another is signed only once the first can never land: it is absent from a ledger whose time is past its
-//! expiry. Before that, and whenever the contract says that a report is there already, the ledger's views decide.
+//! looked up, and another is signed only once the first can never land: it is absent from a ledger whose time is past
+//! its expiry. Before that, and whenever the contract says that a report is there already, the ledger's views decide.
 
 use super::advice::{advice, is_guard};
 use super::durable::{Attempt, Durable, Item, Job};
@@ -59,7 +59,8 @@ enum Phase {
     LookUp,
     /// It is said to have landed; its effect must show.
     Confirm,
-    /// The ledger shows an effect that fits; which transaction made it is asked of each that was given up, the last first.
+    /// The ledger shows an effect that fits; which transaction made it is asked of each that was given up, the last
+    /// first.
     Attempts,
 }
 
@@ -74,7 +75,6 @@ struct Inquiry {
     unclear: bool,
 }
 
-/// The core.
 pub(crate) struct Queue {
     durable: Durable,
     pace: Pace,

@@ -1,5 +1,5 @@
-//! F28: the chain is down, for settlements on end, or whoever answers for it lies. The run is never delayed; once the chain
-//! is back, every report lands exactly once and in order, and the pool is paid out to the last unit.
+//! F28: the chain is down, for settlements on end, or whoever answers for it lies. The run is never delayed; once the
+//! chain is back, every report lands exactly once and in order, and the pool is paid out to the last unit.
 
 use crate::common::anchor;
 use crate::proxy::{Do, Gate, Of, Proxy};
@@ -337,7 +337,9 @@ async fn f28_lies_about_the_session_double_nothing() {
 async fn f28_a_worker_that_is_said_not_to_be_registered_is_waited_for() {
     let abort = |address: String| {
         let body = json!({
-            "message": format!("Failed to execute function: Move abort in {address}::training_rewards: ENOT_REGISTERED(0x60005): no"),
+            "message": format!(
+                "Failed to execute function: Move abort in {address}::training_rewards: ENOT_REGISTERED(0x60005): no"
+            ),
             "error_code": "invalid_input", "vm_error_code": 4016,
         });
         Do::Lie(Arc::new(move |answer| {

@@ -27,7 +27,6 @@ pub struct Account {
 pub struct Emitted {
     /// As the chain writes it: address, module, name.
     pub kind: String,
-    /// The fields.
     pub data: Json,
 }
 
@@ -172,7 +171,8 @@ impl World {
         }
     }
 
-    /// What an account holds of an asset: the gas coin by its type or as `0xa`, the reward asset by the module's address.
+    /// What an account holds of an asset: the gas coin by its type or as `0xa`, the reward asset by the module's
+    /// address.
     pub(crate) fn balance(&self, of: &Address, asset: &str) -> Option<u64> {
         if asset == GAS_COIN {
             return Some(self.account(of).gas);
