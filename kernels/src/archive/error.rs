@@ -76,15 +76,11 @@ pub enum ArchiveError {
         at: usize,
     },
     /// The payload that comes out is another one than was archived.
-    #[error("the payload's hash is {}, not {}", hex(.found), hex(.expected))]
+    #[error("the payload's hash is {}, not {}", hex::encode(.found), hex::encode(.expected))]
     WrongHash {
         /// What the archive says.
         expected: [u8; 32],
         /// The hash of what came out.
         found: [u8; 32],
     },
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
 }

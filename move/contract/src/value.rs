@@ -109,7 +109,7 @@ impl Value {
             Value::U64(value) => Json::from(value.to_string()),
             Value::Address(value) => Json::from(value.to_string()),
             Value::String(value) => Json::from(value.as_str()),
-            Value::Bytes(value) => Json::from(hex(value)),
+            Value::Bytes(value) => Json::from(format!("0x{}", hex::encode(value))),
             Value::List(values) => values.iter().map(Value::json).collect(),
         }
     }
@@ -237,19 +237,8 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(length as u8);
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::from("0x"), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
-    digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+    hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok()
 }
 
 /// Digits alone: Rust would also take a plus sign.

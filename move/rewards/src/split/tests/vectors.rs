@@ -1,6 +1,7 @@
 //! The vectors that the Move package is tested on too. `REWARDS_WRITE_VECTORS=1` writes them anew.
 
 use super::{naive, one};
+use crate::hex::prefixed;
 use crate::merkle::{self, Tree};
 use crate::{Participant, Rules, split};
 use serde_json::{Value, json};
@@ -123,10 +124,6 @@ fn random_case(random: &mut Random, n: u64) -> Case {
     Case { name: format!("random, {n} participants"), pool, rules, participants }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".into(), |text, byte| format!("{text}{byte:02x}"))
-}
-
 impl Case {
     fn json(&self) -> Value {
         let [base, bonus, threshold] = self.rules;
@@ -136,7 +133,7 @@ impl Case {
         assert_eq!(returned, result.returned, "{}", self.name);
         let participants = self.participants.iter().map(|p| {
             json!({
-                "address": hex(&p.address),
+                "address": prefixed(&p.address),
                 "compute_time": p.compute_time.to_string(),
                 "data_transmitted": p.data_transmitted.to_string(),
                 "quality_sum": p.quality_sum.to_string(),
@@ -146,7 +143,7 @@ impl Case {
         });
         let shares = result.shares.iter().map(|s| {
             json!({
-                "address": hex(&s.address),
+                "address": prefixed(&s.address),
                 "score": s.score.to_string(),
                 "base": s.base.to_string(),
                 "bonus": (s.top + s.quality_bonus).to_string(),
@@ -174,14 +171,14 @@ fn tree_json(n: u8) -> Value {
     let claims = tree.amounts().keys().map(|address| {
         let (amount, proof) = tree.proof(address).unwrap();
         json!({
-            "address": hex(address),
+            "address": prefixed(address),
             "cumulative": amount.to_string(),
-            "leaf": hex(&merkle::leaf(session_number, address, amount)),
-            "proof": proof.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
+            "leaf": prefixed(&merkle::leaf(session_number, address, amount)),
+            "proof": proof.iter().map(prefixed).collect::<Vec<_>>(),
         })
     });
     let claims: Vec<_> = claims.collect();
-    json!({ "session_id": session_number.to_string(), "root": hex(&tree.root()), "claims": claims })
+    json!({ "session_id": session_number.to_string(), "root": prefixed(&tree.root()), "claims": claims })
 }
 
 fn check(file: &str, vectors: Vec<Value>) {
