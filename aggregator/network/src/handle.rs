@@ -92,15 +92,9 @@ impl Network {
     }
 
     /// Lets a peer send messages and fetch pieces. Who was not admitted can only say hello, and after half a minute is
-    /// disconnected. A restarted node
-    /// admits its peers anew, by [`NetworkConfig::admitted`] or here.
+    /// disconnected. A restarted node admits its peers anew, by [`NetworkConfig::admitted`] or here.
     pub fn admit(&self, worker: WorkerId) {
         write(&self.shared.admitted).insert(worker);
-    }
-
-    /// Takes an admission back; requests already accepted are still answered.
-    pub fn expel(&self, worker: &WorkerId) {
-        write(&self.shared.admitted).remove(worker);
     }
 
     /// True for admitted peers.
@@ -136,14 +130,6 @@ impl Network {
         let command = Command::Connect { worker, addresses, keep: true, waiter: Some(waiter) };
         self.commands.send(command).await.map_err(|_| ConnectError::ShutDown)?;
         answer.await.unwrap_or(Err(ConnectError::ShutDown))
-    }
-
-    /// Closes the connections to a peer, forgets its addresses and does not dial it again.
-    pub async fn disconnect(&self, worker: WorkerId) {
-        let (done, closed) = oneshot::channel();
-        if self.commands.send(Command::Disconnect { worker, done }).await.is_ok() {
-            let _ = closed.await;
-        }
     }
 
     /// Delivers a message. `Ok` means that the peer's driver handed it to its user. Failed attempts are repeated, after

@@ -119,11 +119,6 @@ impl State {
         self.balances.get(&of).copied().unwrap_or(0)
     }
 
-    /// What the vault holds for the sessions.
-    pub fn vault_balance(&self) -> u64 {
-        self.vault
-    }
-
     /// Dispatches a call whose arguments have the types of the ABI; `None` when no arm takes them.
     fn call(&mut self, function: &str, args: &[Value], caller: Caller) -> Option<Outcome> {
         use Value::{Address as A, Bool as B, Bytes as H, List as L, String as S, U64 as N};

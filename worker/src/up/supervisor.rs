@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::exit::WRONG_USE;
+
 /// A process of the swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -80,8 +82,6 @@ pub enum Decision {
 
 /// Wait before the first restart of a process, in milliseconds; each further one waits as much longer.
 pub const RESTART_AFTER_MS: u64 = 250;
-/// The exit code that means wrong use.
-const WRONG_USE: i32 = 2;
 
 /// Counts failures and decides.
 #[derive(Debug)]
@@ -104,7 +104,7 @@ impl Supervisor {
             return Decision::Done;
         }
         let reason = describe(role, ending);
-        if ending.code == Some(WRONG_USE) {
+        if ending.code == Some(i32::from(WRONG_USE)) {
             return Decision::GiveUp { reason, wrong_use: true };
         }
         if role == Role::Aggregator && !ending.was_up {

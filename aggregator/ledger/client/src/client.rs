@@ -2,11 +2,11 @@
 //! it.
 
 use crate::error::{ClientError, Refusal};
-use crate::receipt::{self, EXECUTED, Receipt};
+use crate::receipt::{self, Receipt};
 use crate::transaction::{self, EXPIRY_S, Limits, Signed};
 use crate::transport::{SIGNED_TRANSACTION, Transport};
 use crate::{Account, Call, Ceilings, Home, Offer, TransactionHash};
-use contract::Address;
+use contract::{Address, EXECUTED};
 use serde_json::Value as Json;
 use std::time::Duration;
 use tracing::debug;

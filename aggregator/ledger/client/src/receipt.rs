@@ -2,9 +2,9 @@
 //! with the signed bytes field by field, and its events with the call.
 
 use crate::error::{ClientError, Lie, excerpt};
-use crate::transaction::{MODULE, Signed};
+use crate::transaction::Signed;
 use crate::{TransactionHash, home::Target};
-use contract::{Abort, Address, Type, Value};
+use contract::{Abort, Address, EXECUTED, MODULE, Type, Value};
 use serde_json::Value as Json;
 
 mod ends;
@@ -77,9 +77,6 @@ pub(crate) fn read(signed: &Signed, target: Target, json: &Json) -> Result<Optio
     }
     Ok(Some(receipt))
 }
-
-/// What the chain says of a call that succeeded.
-pub(crate) const EXECUTED: &str = "Executed successfully";
 
 /// The contract's reason in the virtual machine's sentence, in either of the forms that nodes write.
 pub(crate) fn abort(status: &str, module: &Address) -> Option<Abort> {

@@ -12,14 +12,12 @@ use aptos_sdk::transaction::{
     TransactionPayloadInner,
 };
 use aptos_sdk::types::{AccountAddress, ChainId};
-use contract::{Address, Value};
+use contract::{Address, MODULE, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The contract's module.
-pub(crate) const MODULE: &str = "training_rewards";
 /// How far ahead an orderless transaction may expire; the chain remembers nonces no longer.
 pub const EXPIRY_S_MAX: u64 = 60;
 /// How far ahead ours expire: somewhat less, since clocks differ.

@@ -21,13 +21,13 @@ mod refused;
 mod transaction;
 
 pub use chain::{
-    ACCOUNT_WAITING_MAX, Account, Block, BlockInfo, Chain, Committed, EXECUTED, Emitted, Facts, Found, HISTORY_MAX,
-    Kind, MODULE, Mint, NONCE_SECONDS_MAX, Outcome, StoredBlock, WAITING_MAX, check,
+    ACCOUNT_WAITING_MAX, Account, Block, BlockInfo, Chain, Committed, Emitted, Facts, Found, HISTORY_MAX, Kind, Mint,
+    NONCE_SECONDS_MAX, Outcome, StoredBlock, WAITING_MAX, check,
 };
 pub use clock::{Clock, system_clock};
 pub use disk::FileError;
 pub use http::{ServeError, serve};
-pub use key::KeyError;
+pub use key::{KEY_BYTES_MAX, KeyError};
 pub use ledger::{Accepted, KEY_FILE, LOG_FILE, Ledger, OpenError, Options};
 pub use refused::Refused;
 pub use transaction::{Hash, Replay, TRANSACTION_BYTES_MAX, Transaction};

@@ -76,15 +76,6 @@ impl Driver {
         self.pump(worker, Instant::now());
     }
 
-    pub(super) fn on_disconnect_command(&mut self, worker: WorkerId) {
-        if let Some(peer) = self.peers.get_mut(&worker) {
-            peer.keep = false;
-            peer.addresses.clear();
-            let _ = self.swarm.disconnect_peer_id(peer.id);
-        }
-        self.settle(worker);
-    }
-
     pub(super) fn on_connection_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let now = Instant::now();
         match event {

@@ -4,14 +4,9 @@ use super::block::Mint;
 use crate::gas::{self, FRAMEWORK, GAS_ASSET};
 use crate::transaction::{Replay, Transaction};
 use aptos_sdk::transaction::EntryFunction;
-use contract::{Address, ArgumentError, CallError, State, Type, Value};
+use contract::{Address, ArgumentError, CallError, EXECUTED, GAS_COIN, MODULE, State, Type, Value};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-
-/// The contract's module.
-pub const MODULE: &str = "training_rewards";
-/// What the chain says of a call that succeeded.
-pub const EXECUTED: &str = "Executed successfully";
 
 /// What an account has besides the contract's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -184,9 +179,6 @@ impl World {
         }
     }
 }
-
-/// The gas coin's type.
-pub(crate) const GAS_COIN: &str = "0x1::aptos_coin::AptosCoin";
 
 /// The chain's sentence about a call of the contract that failed.
 fn status(module: &Address, error: &CallError) -> String {

@@ -1,9 +1,9 @@
 //! Transactions, blocks and the contract's interface in the node's JSON.
 
-use crate::chain::{Chain, Committed, EXECUTED, Emitted, GAS_COIN, Kind, MODULE, Outcome};
+use crate::chain::{Chain, Committed, Emitted, Kind, Outcome};
 use crate::transaction::{Hash, Replay, Transaction};
 use aptos_sdk::transaction::{AccountAuthenticator, EntryFunction, TransactionAuthenticator};
-use contract::{Address, Type, Value};
+use contract::{Address, EXECUTED, GAS_COIN, MODULE, Type, Value};
 use serde_json::{Value as Json, json};
 
 /// Bytes as `0x` and digits.

@@ -2,10 +2,10 @@
 
 use super::answer::Answer;
 use super::{body, render, submit, view};
-use crate::chain::{Chain, Found, MODULE};
+use crate::chain::{Chain, Found};
 use crate::transaction::Hash;
 use crate::{Ledger, Refused, gas};
-use contract::Address;
+use contract::{Address, MODULE};
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use serde_json::{Value as Json, json};
