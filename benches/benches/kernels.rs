@@ -1,5 +1,5 @@
-//! The kernels on the host, beside the machine's own copy in the same run: `cargo bench -p benches`. The same cases, with a
-//! table, are in `cotrain bench kernels`; each was compared with the scalar reference before it is timed.
+//! The kernels on the host, beside the machine's own copy in the same run: `cargo bench -p benches`. The same cases,
+//! with a table, are in `cotrain bench kernels`; each was compared with the scalar reference before it is timed.
 //!
 //! Throughput counts the bytes that must cross the memory bus, so that a row divides by the copy's.
 

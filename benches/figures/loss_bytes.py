@@ -1,9 +1,9 @@
 """Draws the held-out loss at the end of runs against the bytes that their workers exchanged, a mark for each codec.
 
-Reads JSON lines, one for each run: {"codec", "seed", "start", "end", "bytes", "f32_bytes", "tokens"}: the losses before and
-after, the bytes of all contributions, those of the same contributions in f32. A mark is the mean over the seeds, its bar
-reaches from the least loss to the largest. Writes an SVG that needs no fonts of its own and is legible on light and dark
-grounds, and prints the figures as a Markdown table.
+Reads JSON lines, one for each run: {"codec", "seed", "start", "end", "bytes", "f32_bytes", "tokens"}: the losses before
+and after, the bytes of all contributions, those of the same contributions in f32. A mark is the mean over the seeds,
+its bar reaches from the least loss to the largest. Writes an SVG that needs no fonts of its own and is legible on light
+and dark grounds, and prints the figures as a Markdown table.
 
     python loss_bytes.py loss-bytes.jsonl --svg loss-bytes.svg
 """
@@ -19,8 +19,8 @@ WIDTH, HEIGHT = 760, 430
 LEFT, RIGHT, TOP, BOTTOM = 74, 112, 26, 62
 FONT = "system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif"
 SIZE = 13
-# Contrast to white and to GitHub's dark ground is above 4.1 : 1 for each of these, near the most that one colour can have
-# to both, so that one picture serves either.
+# Contrast to white and to GitHub's dark ground is above 4.1 : 1 for each of these, near the most that one colour can
+# have to both, so that one picture serves either.
 INK, SPARSE, DENSE, PLAIN = "#747c86", "#2b7bd4", "#bf6510", "#238b41"
 FIELDS = ("codec", "seed", "start", "end", "bytes", "f32_bytes", "tokens")
 
@@ -101,7 +101,8 @@ def loss_ticks(least, most):
     step = 10 ** math.floor(math.log10(max(most - least, 1e-6)))
     step = next(s for s in (step, step / 2, step / 5, step / 10) if (most - least) / s >= 4)
     first = math.ceil(least / step)
-    return [round(n * step, 10) for n in range(first, math.floor(most / step) + 1)], max(0, -math.floor(math.log10(step)))
+    ticks = [round(n * step, 10) for n in range(first, math.floor(most / step) + 1)]
+    return ticks, max(0, -math.floor(math.log10(step)))
 
 
 def svg(rows):
@@ -115,7 +116,8 @@ def svg(rows):
     title = "Held-out loss at the end against bytes exchanged, by codec"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        f'role="img" aria-label="{title}" font-family="{FONT}" font-size="{SIZE}">\n<title>{title}</title>\n{body}\n</svg>\n'
+        f'role="img" aria-label="{title}" font-family="{FONT}" font-size="{SIZE}">\n'
+        f"<title>{title}</title>\n{body}\n</svg>\n"
     )
 
 
@@ -123,7 +125,8 @@ def axes(x, y, bytes_range, losses):
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     ticks, digits = loss_ticks(*losses)
     for tick in ticks:
-        yield f'<line x1="{LEFT}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}" stroke="{INK}" stroke-opacity="0.3"/>'
+        ends = f'x1="{LEFT}" x2="{right}" y1="{y(tick):.1f}" y2="{y(tick):.1f}"'
+        yield f'<line {ends} stroke="{INK}" stroke-opacity="0.3"/>'
         yield text(LEFT - 8, y(tick) + 4, f"{tick:.{digits}f}", "end")
     for tick in byte_ticks(*bytes_range):
         yield f'<line x1="{x(tick):.1f}" x2="{x(tick):.1f}" y1="{bottom}" y2="{bottom + 5}" stroke="{INK}"/>'

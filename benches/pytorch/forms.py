@@ -1,7 +1,7 @@
 """What the kernels do, written for PyTorch: for each the ways of writing it among which `kernels.py` takes the fastest.
 
-A set of forms is {name: (function, how)} with how "eager", "compiled" or "both". A function changes its first vectors in
-place and returns what it makes. Vectors are [elements], of whole chunks; sparse payloads are (index, value, …) of
+A set of forms is {name: (function, how)} with how "eager", "compiled" or "both". A function changes its first vectors
+in place and returns what it makes. Vectors are [elements], of whole chunks; sparse payloads are (index, value, …) of
 [chunks, entries], dense ones (code, scale) of [blocks, 64] and [blocks, 1].
 """
 

@@ -2,11 +2,12 @@
 
 Prints the same JSON fields, one object a line, with "device" naming PyTorch; `cotrain bench compare` takes both files.
 "form" says which way of writing it was the fastest and "compiled" whether torch.compile made it. The vectors are slices
-of arenas larger than caches, taken in turn; medians over the same number of runs; a form is timed once its result agrees
-with that of the first form.
+of arenas larger than caches, taken in turn; medians over the same number of runs; a form is timed once its result
+agrees with that of the first form.
 
-PyTorch is given less to do than the kernels: payloads stay unpacked (indices of 64 bits, codes in bytes, magnitudes apart),
-aggregates are float sums, and no payload is validated. "moved_bytes" counts what the kernels must move nevertheless.
+PyTorch is given less to do than the kernels: payloads stay unpacked (indices of 64 bits, codes in bytes, magnitudes
+apart), aggregates are float sums, and no payload is validated. "moved_bytes" counts what the kernels must move
+nevertheless.
 
 Needs torch; torch.compile needs a C++ compiler.
 
@@ -216,7 +217,8 @@ def outcome(form, vectors, fixed):
 
 
 def agree(found, expected):
-    """Sums of floats in another order: a code may fall to the other side of a tie, and small cosines are differences."""
+    """Sums of floats in another order: a code may fall to the other side of a tie, and small cosines are
+    differences."""
     pairs = list(zip(found, expected, strict=False))
     return all((a - b).norm() <= 1e-3 * b.norm() + 1e-4 for a, b in pairs)
 

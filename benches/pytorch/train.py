@@ -40,7 +40,8 @@ def parse():
 
 
 def plain_model(vocab, d, ffn, layers, heads, kv_heads, tied, seq):
-    """Llama as one would write it for speed: one product for q, k, v, one for gate and up, PyTorch's fused attention."""
+    """Llama as one would write it for speed: one product for q, k, v, one for gate and up, PyTorch's fused
+    attention."""
     import torch
     from torch import nn
     from torch.nn import functional

@@ -15,6 +15,12 @@ pub use cases::Case;
 /// Summands of the aggregates and members of the scans that are timed.
 pub const SUMMANDS: [usize; 2] = [8, 20];
 
+/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for
+/// all.
+pub(crate) const CHECKED_ELEMENTS: usize = 1 << 16;
+/// The residual's decay in what is timed.
+pub(crate) const BETA: f32 = 0.95;
+
 /// What is timed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {

@@ -52,13 +52,7 @@ pub enum CheckpointError {
     Damaged { path: PathBuf, message: String },
     /// A configuration that means something else than this crate computes.
     #[error("{}: {key} = {value} is not supported; {supported}", path.display())]
-    Unsupported {
-        path: PathBuf,
-        key: &'static str,
-        value: String,
-        /// What would be.
-        supported: &'static str,
-    },
+    Unsupported { path: PathBuf, key: &'static str, value: String, supported: &'static str },
     /// A configuration without a number that it needs.
     #[error("{}: {key} is missing or no number", path.display())]
     MissingKey { path: PathBuf, key: &'static str },

@@ -22,7 +22,6 @@ pub struct MemoryEstimate {
     pub vector_bytes: u64,
     /// Bytes of what the forward pass keeps for the backward pass of one micro-batch.
     pub activation_bytes: u64,
-    /// All of it.
     pub total_bytes: u64,
     /// Sequences in a micro-batch.
     pub micro_batch: usize,

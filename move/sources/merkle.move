@@ -1,4 +1,5 @@
-/// The tree of `CONTRACT.md`: SHA3-256, leaves and nodes told apart by their first byte, so that no node passes for a leaf.
+/// The tree of `CONTRACT.md`: SHA3-256, leaves and nodes told apart by their first byte, so that no node passes for a
+/// leaf.
 module cotrain::merkle {
     use std::bcs;
     use std::hash;

@@ -1,5 +1,5 @@
-/// The vault: an object that holds the pools of all sessions in one fungible asset. The only module that knows the asset, so
-/// that another one, or a stand-in in tests, changes nothing else.
+/// The vault: an object that holds the pools of all sessions in one fungible asset. The only module that knows the
+/// asset, so that another one, or a stand-in in tests, changes nothing else.
 module cotrain::payout {
     use std::signer;
     use aptos_framework::fungible_asset::Metadata;
@@ -20,8 +20,8 @@ module cotrain::payout {
         move_to(deployer, Vault { extend_ref: object::generate_extend_ref(&constructor) })
     }
 
-    /// Who answers for the code: the publishing account, or the owner of the object to which it was published, for which
-    /// nobody holds a key.
+    /// Who answers for the code: the publishing account, or the owner of the object to which it was published, for
+    /// which nobody holds a key.
     public(friend) fun owner_of(deployer: &signer): address {
         let at = signer::address_of(deployer);
         if (object::is_object(at)) object::owner(object::address_to_object<ObjectCore>(at)) else at

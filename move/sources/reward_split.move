@@ -23,7 +23,8 @@ module cotrain::reward_split {
         if (quality == 0) 0 else 30 * time + 40 * quality + 15 * data + 15 * uptime
     }
 
-    /// The scores, base shares and bonus shares of all participants. The shares add up to the pool unless every score is 0.
+    /// The scores, base shares and bonus shares of all participants. The shares add up to the pool unless every score
+    /// is 0.
     public fun split(
         pool: u64, base_percentage: u64, quality_threshold: u64, all: &vector<Totals>
     ): (vector<u64>, vector<u64>, vector<u64>) {
@@ -144,8 +145,8 @@ module cotrain::reward_split {
         kept
     }
 
-    /// `amount` in proportion to `weights`, floors first, then a unit each to the largest remainders. Zeros when the weights
-    /// are all 0.
+    /// `amount` in proportion to `weights`, floors first, then a unit each to the largest remainders. Zeros when the
+    /// weights are all 0.
     fun pro_rata(amount: u64, weights: &vector<u64>): vector<u64> {
         let n = vector::length(weights);
         let total = sum(weights);
@@ -193,8 +194,8 @@ module cotrain::reward_split {
         list
     }
 
-    /// The places of the values from the largest to the smallest, equal ones in their order: a merge sort from the bottom up,
-    /// because its cost is what the caller pays.
+    /// The places of the values from the largest to the smallest, equal ones in their order: a merge sort from the
+    /// bottom up, because its cost is what the caller pays.
     fun ranked(values: &vector<u128>): vector<u64> {
         let n = vector::length(values);
         let order = vector[];

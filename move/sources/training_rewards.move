@@ -1,7 +1,9 @@
-/// The ledger of training sessions, as `CONTRACT.md` specifies it: who takes part, what they contributed, what they earn.
+/// The ledger of training sessions, as `CONTRACT.md` specifies it: who takes part, what they contributed, what they
+/// earn.
 ///
-/// One file, because an abort's name and an event's type belong to the module that raises them, and clients look for both
-/// here. What needs neither stands in modules of its own: the split, the Merkle tree, the order of addresses, the vault.
+/// One file, because an abort's name and an event's type belong to the module that raises them, and clients look for
+/// both here. What needs neither stands in modules of its own: the split, the Merkle tree, the order of addresses, the
+/// vault.
 module cotrain::training_rewards {
     use std::error;
     use std::signer;
@@ -87,7 +89,8 @@ module cotrain::training_rewards {
     /// Who holds an office that nobody holds; no signer has this address.
     const NOBODY: address = @0x0;
 
-    /// Everything, at the module's address. Tables are flat, so that a new session costs one slot and not one per table.
+    /// Everything, at the module's address. Tables are flat, so that a new session costs one slot and not one per
+    /// table.
     struct State has key {
         admin: address,
         pending_admin: address,
@@ -99,8 +102,8 @@ module cotrain::training_rewards {
         reporters: Table<address, bool>,
         nodes: Table<address, Node>,
         sessions: Table<u64, Session>,
-        /// The first `PARTICIPANTS_MAX` of a session in the order of addresses; a session with more is paid by a root, which
-        /// needs no list.
+        /// The first `PARTICIPANTS_MAX` of a session in the order of addresses; a session with more is paid by a root,
+        /// which needs no list.
         participants: Table<u64, vector<address>>,
         contributions: Table<Member, Contribution>,
         earnings: Table<Member, Earning>,

@@ -7,7 +7,9 @@ module cotrain::nodes_tests {
     #[test]
     fun a_node_is_what_it_registered() {
         setup::contract();
-        ledger::register_p2p_node(&signed(@0xa1), string::utf8(setup::bytes(110, 128)), string::utf8(setup::bytes(107, 1)), 1, 2);
+        ledger::register_p2p_node(
+            &signed(@0xa1), string::utf8(setup::bytes(110, 128)), string::utf8(setup::bytes(107, 1)), 1, 2
+        );
         let (id, key, capacity, bandwidth, at, beat, active, reputation) = ledger::get_p2p_node(@0xa1);
         assert!(string::length(&id) == 128 && string::length(&key) == 1, 0);
         assert!(capacity == 1 && bandwidth == 2 && at == 1000 && beat == 1000 && active && reputation == 50, 0)
@@ -46,28 +48,36 @@ module cotrain::nodes_tests {
     #[expected_failure(abort_code = 65542, location = cotrain::training_rewards)] // EINVALID_STRING
     fun refuses_an_empty_id() {
         setup::contract();
-        ledger::register_p2p_node(&signed(@0xa1), string::utf8(setup::bytes(110, 0)), string::utf8(setup::bytes(107, 1)), 1, 2)
+        ledger::register_p2p_node(
+            &signed(@0xa1), string::utf8(setup::bytes(110, 0)), string::utf8(setup::bytes(107, 1)), 1, 2
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65542, location = cotrain::training_rewards)] // EINVALID_STRING
     fun refuses_a_long_id() {
         setup::contract();
-        ledger::register_p2p_node(&signed(@0xa1), string::utf8(setup::bytes(110, 129)), string::utf8(setup::bytes(107, 1)), 1, 2)
+        ledger::register_p2p_node(
+            &signed(@0xa1), string::utf8(setup::bytes(110, 129)), string::utf8(setup::bytes(107, 1)), 1, 2
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65542, location = cotrain::training_rewards)] // EINVALID_STRING
     fun refuses_an_empty_key() {
         setup::contract();
-        ledger::register_p2p_node(&signed(@0xa1), string::utf8(setup::bytes(110, 1)), string::utf8(setup::bytes(107, 0)), 1, 2)
+        ledger::register_p2p_node(
+            &signed(@0xa1), string::utf8(setup::bytes(110, 1)), string::utf8(setup::bytes(107, 0)), 1, 2
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65542, location = cotrain::training_rewards)] // EINVALID_STRING
     fun refuses_a_long_key() {
         setup::contract();
-        ledger::register_p2p_node(&signed(@0xa1), string::utf8(setup::bytes(110, 1)), string::utf8(setup::bytes(107, 129)), 1, 2)
+        ledger::register_p2p_node(
+            &signed(@0xa1), string::utf8(setup::bytes(110, 1)), string::utf8(setup::bytes(107, 129)), 1, 2
+        )
     }
 
     #[test]

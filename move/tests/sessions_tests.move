@@ -40,7 +40,9 @@ module cotrain::sessions_tests {
     fun contributions_add_up() {
         setup::session();
         setup::submit(@0xa1, 5, 60, 7);
-        ledger::submit_contributions(&setup::admin(), 7, 1, vector[@0xa2, @0xa1], vector[1, 2], vector[3, 4], vector[5, 6], vector[8, 9]);
+        ledger::submit_contributions(
+            &setup::admin(), 7, 1, vector[@0xa2, @0xa1], vector[1, 2], vector[3, 4], vector[5, 6], vector[8, 9]
+        );
         let (time, quality, data, uptime, count) = ledger::get_contribution(7, @0xa1);
         assert!(time == 7 && quality == 64 && data == 13 && uptime == 109 && count == 2, 0);
         let (_, _, _, _, settlement, _, _, participants, _) = ledger::get_session(7);
@@ -170,8 +172,12 @@ module cotrain::sessions_tests {
         setup::session();
         let (round, checkpoint, _, _, _, _, _) = ledger::get_anchor(7);
         assert!(round == 0 && vector::is_empty(&checkpoint), 0);
-        ledger::record_anchor(&setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6);
-        ledger::record_anchor(&setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6);
+        ledger::record_anchor(
+            &setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6
+        );
+        ledger::record_anchor(
+            &setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6
+        );
         let (round, checkpoint, manifest, audit, loss, tokens, duration) = ledger::get_anchor(7);
         assert!(round == 9 && checkpoint == setup::hash(1) && manifest == setup::hash(2) && audit == setup::hash(3), 0);
         assert!(loss == 4 && tokens == 5 && duration == 6, 0)
@@ -181,28 +187,38 @@ module cotrain::sessions_tests {
     #[expected_failure(abort_code = 196626, location = cotrain::training_rewards)] // ESTALE_ANCHOR
     fun an_anchor_is_not_repeated() {
         setup::session();
-        ledger::record_anchor(&setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6);
-        ledger::record_anchor(&setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6)
+        ledger::record_anchor(
+            &setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6
+        );
+        ledger::record_anchor(
+            &setup::admin(), 7, 9, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65552, location = cotrain::training_rewards)] // EINVALID_HASH
     fun an_anchor_needs_its_checkpoint() {
         setup::session();
-        ledger::record_anchor(&setup::admin(), 7, 1, setup::bytes(1, 33), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6)
+        ledger::record_anchor(
+            &setup::admin(), 7, 1, setup::bytes(1, 33), setup::bytes(2, 32), setup::bytes(3, 32), 4, 5, 6
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65552, location = cotrain::training_rewards)] // EINVALID_HASH
     fun an_anchor_needs_its_manifest() {
         setup::session();
-        ledger::record_anchor(&setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 33), setup::bytes(3, 32), 4, 5, 6)
+        ledger::record_anchor(
+            &setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 33), setup::bytes(3, 32), 4, 5, 6
+        )
     }
 
     #[test]
     #[expected_failure(abort_code = 65552, location = cotrain::training_rewards)] // EINVALID_HASH
     fun an_anchor_needs_its_audit_head() {
         setup::session();
-        ledger::record_anchor(&setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 33), 4, 5, 6)
+        ledger::record_anchor(
+            &setup::admin(), 7, 1, setup::bytes(1, 32), setup::bytes(2, 32), setup::bytes(3, 33), 4, 5, 6
+        )
     }
 }

@@ -1,4 +1,5 @@
-"""A second decoder and aggregator, written from kernels/FORMAT.md alone, for the tests in `tests/tests/numpy_replay.rs`.
+"""A second decoder and aggregator, written from kernels/FORMAT.md alone, for the tests in
+`tests/tests/numpy_replay.rs`.
 
   replay.py run RUN       starts from RUN/checkpoints/000000, applies every round's manifest to the payload files, and
                           prints one JSON line with the state hash of each round; fails where one is not as recorded
@@ -21,7 +22,8 @@ BLOCK = 64
 HEADER = struct.Struct("<4sHHHHIQQQ32s32s32s32s")
 TOPK = {1: 32, 2: 64, 3: 128, 4: 256}
 DENSE = {8: 127, 9: 7}
-NUMBERS = {"none": 0, "topk32-q2": 1, "topk64-q2": 2, "topk128-q2": 3, "topk256-q2": 4, "dense-int8": 8, "dense-int4": 9}
+NUMBERS = {"none": 0, "topk32-q2": 1, "topk64-q2": 2, "topk128-q2": 3, "topk256-q2": 4,
+           "dense-int8": 8, "dense-int4": 9}
 SCALE_MAX = {8: 0x7C01, 9: 0x7E12}
 INFINITY = 0x7F80  # of a bf16
 EXPONENT_MIN = 27  # of the smallest bf16 that counts, 2^-100
@@ -442,7 +444,8 @@ def run(directory):
         before = state_hash(theta)
         require(before == line["state_hash"], f"round {line['round']}: {before}, recorded {line['state_hash']}")
         require(before == manifest["state_hash"], f"round {line['round']}: {before}, signed {manifest['state_hash']}")
-        rounds.append({"round": line["round"], "codec": manifest["codec"], "summands": len(terms), "state_hash": before})
+        found = {"round": line["round"], "codec": manifest["codec"], "summands": len(terms), "state_hash": before}
+        rounds.append(found)
     print(json.dumps({"rounds": rounds}))
 
 

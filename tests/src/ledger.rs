@@ -19,7 +19,8 @@ pub struct LedgerServer {
 }
 
 impl LedgerServer {
-    /// Starts one that keeps its state in `directory`, on a port of its choice or, after a first start, on that one again.
+    /// Starts one that keeps its state in `directory`, on a port of its choice or, after a first start, on that one
+    /// again.
     ///
     /// # Panics
     /// When it does not say where it is.
@@ -95,7 +96,8 @@ impl LedgerServer {
         let length = body.len();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            "POST {path} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\
+             connection: close\r\n\r\n{body}"
         )
         .expect("a request can be sent");
         let mut answer = String::new();

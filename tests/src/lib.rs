@@ -12,6 +12,7 @@ pub mod program;
 pub mod python;
 pub mod run;
 pub mod swarm;
+pub mod tidy;
 pub mod up;
 
 pub use job::{micro, parity, text};

@@ -37,8 +37,8 @@ impl Output {
     }
 }
 
-/// The program's file, beside the tests in the target directory. Cargo does not build it for a single test, and one older
-/// than its sources would make the test say nothing, so it is then brought up to date here.
+/// The program's file, beside the tests in the target directory. Cargo does not build it for a single test, and one
+/// older than its sources would make the test say nothing, so it is then brought up to date here.
 ///
 /// # Panics
 /// When it cannot be built.

@@ -29,8 +29,8 @@ pub fn python(script: &str, arguments: &[&dyn AsRef<OsStr>]) -> Value {
     serde_json::from_str(line).unwrap_or_else(|error| panic!("{script} printed {line:?}: {error}"))
 }
 
-const HINT: &str = "these tests need Python with the packages that .ci/test installs: run that once, or name an interpreter \
-                    with COTRAIN_PYTHON";
+const HINT: &str = "these tests need Python with the packages that .ci/test installs: run that once, or name an \
+                    interpreter with COTRAIN_PYTHON";
 
 fn interpreter() -> PathBuf {
     if let Some(named) = std::env::var_os("COTRAIN_PYTHON") {

@@ -45,8 +45,8 @@ fn payloads_become_tensors_and_payloads_again(place: &Place, run: &Path) {
         let again = encode(&tensors, codec, &place.join("again.ctg"), Some(&checkpoint));
         let found = inspect(&again);
         assert_eq!(found["layout_hash"], described["layout_hash"]);
-        // Two magnitudes stay what they are, if not always their codes, since both may be rounded to the same one; a dense
-        // scale is chosen anew, from rounded values.
+        // Two magnitudes stay what they are, if not always their codes, since both may be rounded to the same one; a
+        // dense scale is chosen anew, from rounded values.
         let tensors_again = place.join("decoded-again.safetensors");
         json(&cotrain(&[&"codec", &"decode", &again, &"--out", &tensors_again, &"--like", &checkpoint, &JSON]));
         let same = std::fs::read(&tensors).unwrap() == std::fs::read(&tensors_again).unwrap();

@@ -7,9 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::output;
 
-/// Done.
 pub const DONE: u8 = 0;
-/// Failed.
 pub const FAILED: u8 = 1;
 /// Used wrongly: another attempt with the same words fails the same way.
 pub const WRONG_USE: u8 = 2;

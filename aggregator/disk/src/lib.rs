@@ -2,8 +2,8 @@
 //!
 //! Whole files that appear complete or not at all ([`write_atomic`]), secrets that their owner alone can read
 //! ([`write_secret`]), logs of JSON lines ([`JsonLines`]), logs of binary records ([`RecordLog`]), and the lock of a
-//! directory ([`DirectoryLock`]). Invariants: what a function returned from is there after a power cut; what a crash left
-//! half-written is dropped when it is opened; damage anywhere else is an error that names the place.
+//! directory ([`DirectoryLock`]). Invariants: what a function returned from is there after a power cut; what a crash
+//! left half-written is dropped when it is opened; damage anywhere else is an error that names the place.
 
 #![warn(missing_docs)]
 

@@ -1,9 +1,11 @@
-//! The log of binary records: they are appended, flushed, and never changed; a log is replaced as a whole or not at all.
+//! The log of binary records: they are appended, flushed, and never changed; a log is replaced as a whole or not at
+//! all.
 //!
-//! A record is its length (u32, little-endian), the first four bytes of the BLAKE3 of those four, the BLAKE3 of the body (32
-//! bytes), and the body in postcard. A process that is killed while it writes leaves a record that is incomplete at the end
-//! of the file; it was never acknowledged and is cut off. Damage anywhere else is an error: nothing is dropped silently.
-//! What a node promised, the ledger's blocks and the queue of reports to it are kept so, in files named `*.records`.
+//! A record is its length (u32, little-endian), the first four bytes of the BLAKE3 of those four, the BLAKE3 of the
+//! body (32 bytes), and the body in postcard. A process that is killed while it writes leaves a record that is
+//! incomplete at the end of the file; it was never acknowledged and is cut off. Damage anywhere else is an error:
+//! nothing is dropped silently. What a node promised, the ledger's blocks and the queue of reports to it are kept so,
+//! in files named `*.records`.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
@@ -140,7 +142,8 @@ impl RecordLog {
         lock(&file, &temporary)?;
         let renamed = write_at(&mut file, 0, &records).and_then(|()| fs::rename(&temporary, &self.path));
         if let Err(source) = renamed {
-            // Best effort: what matters is that the log is untouched; the leftover is swept when the directory is opened.
+            // Best effort: what matters is that the log is untouched; the leftover is swept when the directory is
+            // opened.
             let _ = fs::remove_file(&temporary);
             return Err(FileError::io("replace", &self.path)(source));
         }
@@ -218,7 +221,8 @@ fn next(input: &mut impl BufRead, left: u64, body_bytes_max: usize) -> io::Resul
     let (check, hash) = rest.split_at(4);
     let count = length.iter().rev().fold(0, |count, byte| count << 8 | usize::from(*byte));
     if blake3::hash(length).as_bytes()[..4] != *check || count > body_bytes_max {
-        // A file system may have lengthened the file before it wrote all of it: zeros from within the length up to the end.
+        // A file system may have lengthened the file before it wrote all of it: zeros from within the length up to the
+        // end.
         let zeros = hash.iter().all(|byte| *byte == 0) && all_zeros(input, left - HEAD_BYTES as u64)?;
         return Ok(if zeros { Next::Torn } else { Next::Damaged("the length of a record does not match its check") });
     }

@@ -33,7 +33,6 @@ pub enum StoreError {
     /// The file could not be read.
     #[error("{}: {error}", path.display())]
     File {
-        /// The file.
         path: PathBuf,
         /// The system's words.
         error: io::Error,

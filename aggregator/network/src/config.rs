@@ -85,7 +85,6 @@ pub struct NetworkConfig {
     pub send_deadline: Duration,
     /// Deadline of one attempt to deliver a message, or to have a hello answered.
     pub attempt_deadline: Duration,
-    /// Deadline of one piece.
     pub piece_deadline: Duration,
     /// A connection without traffic is kept this long; above the interval between rounds.
     pub idle_max: Duration,

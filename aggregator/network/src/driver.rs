@@ -17,7 +17,7 @@ use libp2p::{
 };
 use protocol::WorkerId;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::mpsc,
     time::{Instant, MissedTickBehavior, interval, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
@@ -47,7 +47,6 @@ use peer::{Outbound, Peer, Waiter};
 pub(crate) enum Command {
     Request { worker: WorkerId, outbound: Outbound },
     Connect { worker: WorkerId, addresses: Vec<Multiaddr>, keep: bool, waiter: Option<Waiter> },
-    Disconnect { worker: WorkerId, done: oneshot::Sender<()> },
 }
 
 pub(crate) struct Driver {
@@ -110,7 +109,8 @@ impl Driver {
                 Some((reply, response, answer)) = self.answers.next() => self.on_answer(reply, response, answer),
                 permit = events.reserve(), if !self.inbox.is_empty() => {
                     let Some(Item { event, acknowledge }) = self.inbox.pop() else { continue };
-                    let handed_over = permit.map(|permit| permit.send(event)).is_ok(); // not when the user has gone away
+                    // Not when the user has gone away.
+                    let handed_over = permit.map(|permit| permit.send(event)).is_ok();
                     self.acknowledge(acknowledge, handed_over);
                 }
                 _ = tick.tick(), if ticks => self.on_tick(Instant::now()),
@@ -123,10 +123,6 @@ impl Driver {
         match command {
             Command::Request { worker, outbound } => self.on_request_command(worker, outbound),
             Command::Connect { worker, addresses, keep, waiter } => self.on_connect(worker, addresses, keep, waiter),
-            Command::Disconnect { worker, done } => {
-                self.on_disconnect_command(worker);
-                let _ = done.send(());
-            }
         }
     }
 

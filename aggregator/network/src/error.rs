@@ -7,7 +7,8 @@ use protocol::{Hash, WorkerId};
 pub enum StartError {
     /// Another program, or another run of this one, listens there.
     #[error(
-        "port {port} is in use (listening on {address}): stop the program that holds it, choose another port, or use port 0 to take any free one"
+        "port {port} is in use (listening on {address}): stop the program that holds it, choose another port, or use \
+         port 0 to take any free one"
     )]
     PortInUse {
         /// The port that is taken.
@@ -45,7 +46,6 @@ pub enum ConnectError {
     /// An address that does not parse.
     #[error("address \"{address}\" of worker {worker}: {reason}")]
     BadAddress {
-        /// The peer.
         worker: WorkerId,
         /// The address as given.
         address: String,
@@ -58,7 +58,6 @@ pub enum ConnectError {
     /// The deadline passed; the driver goes on trying.
     #[error("worker {worker} was not reached within {after_ms} ms: {last}")]
     TimedOut {
-        /// The peer.
         worker: WorkerId,
         /// Milliseconds waited.
         after_ms: u64,
@@ -108,7 +107,6 @@ pub enum SendError {
     /// Too many requests wait for this peer.
     #[error("{queued} requests wait for worker {worker} already, which is the limit")]
     QueueFull {
-        /// The peer.
         worker: WorkerId,
         /// Requests in its lane.
         queued: usize,
@@ -119,7 +117,6 @@ pub enum SendError {
     /// Attempts or time ran out.
     #[error("no answer from worker {worker} after {after_ms} ms and {attempts} attempts: {last}")]
     TimedOut {
-        /// The peer.
         worker: WorkerId,
         /// Milliseconds since the call.
         after_ms: u64,
@@ -145,7 +142,6 @@ pub enum FetchError {
     /// Every holder lied, or has not got it.
     #[error("none of the {holders} holders gave blob {hash}: {last}")]
     Exhausted {
-        /// The blob.
         hash: Hash,
         /// How many were asked.
         holders: usize,
@@ -155,7 +151,6 @@ pub enum FetchError {
     /// The deadline passed.
     #[error("blob {hash}: {pieces} of {pieces_total} pieces after {after_ms} ms; last failure: {last}")]
     TimedOut {
-        /// The blob.
         hash: Hash,
         /// Pieces that are here and verified.
         pieces: usize,

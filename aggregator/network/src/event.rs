@@ -14,14 +14,12 @@ pub enum NetworkEvent {
     Message {
         /// Its sender, proven by the connection's key.
         from: WorkerId,
-        /// What it says.
         message: Box<Message>,
     },
     /// A peer, admitted or not, asks to take part. Admit it with [`crate::Network::admit`] before answering.
     Hello {
         /// Its sender, proven by the connection's key.
         from: WorkerId,
-        /// What it says.
         hello: Box<Hello>,
         /// Takes the answer.
         reply: ReplyHandle,

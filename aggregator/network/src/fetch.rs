@@ -23,8 +23,9 @@ use crate::{
 
 /// Pieces asked of all holders at once.
 const PIECES_IN_FLIGHT_MAX: usize = 16;
-/// First deadline of a piece from a holder; it doubles with each failure up to [`crate::NetworkConfig::piece_deadline`],
-/// so that a holder that hangs is left soon and one that is slow gets its time.
+/// First deadline of a piece from a holder; it doubles with each failure up to
+/// [`crate::NetworkConfig::piece_deadline`], so that a holder that hangs is left soon and one that is slow gets its
+/// time.
 const PIECE_DEADLINE_FIRST: Duration = Duration::from_secs(10);
 /// How often a holder may say that it has not got the blob, before it is believed.
 const MISSING_MAX: u32 = 4;
@@ -39,8 +40,8 @@ pub struct Fetched {
 }
 
 impl Network {
-    /// Fetches a blob of at most `bytes_max` bytes from any of `holders` and serves it from then on. The blob is held in
-    /// memory. Returns at once what the store has already.
+    /// Fetches a blob of at most `bytes_max` bytes from any of `holders` and serves it from then on. The blob is held
+    /// in memory. Returns at once what the store has already.
     ///
     /// # Errors
     /// See [`FetchError`]; verified pieces are kept for the next call.

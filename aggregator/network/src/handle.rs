@@ -92,15 +92,9 @@ impl Network {
     }
 
     /// Lets a peer send messages and fetch pieces. Who was not admitted can only say hello, and after half a minute is
-    /// disconnected. A restarted node
-    /// admits its peers anew, by [`NetworkConfig::admitted`] or here.
+    /// disconnected. A restarted node admits its peers anew, by [`NetworkConfig::admitted`] or here.
     pub fn admit(&self, worker: WorkerId) {
         write(&self.shared.admitted).insert(worker);
-    }
-
-    /// Takes an admission back; requests already accepted are still answered.
-    pub fn expel(&self, worker: &WorkerId) {
-        write(&self.shared.admitted).remove(worker);
     }
 
     /// True for admitted peers.
@@ -138,20 +132,12 @@ impl Network {
         answer.await.unwrap_or(Err(ConnectError::ShutDown))
     }
 
-    /// Closes the connections to a peer, forgets its addresses and does not dial it again.
-    pub async fn disconnect(&self, worker: WorkerId) {
-        let (done, closed) = oneshot::channel();
-        if self.commands.send(Command::Disconnect { worker, done }).await.is_ok() {
-            let _ = closed.await;
-        }
-    }
-
-    /// Delivers a message. `Ok` means that the peer's driver handed it to its user. Failed attempts are repeated, after a
-    /// reconnect where needed, until [`NetworkConfig::send_deadline`]; so a message can arrive twice.
+    /// Delivers a message. `Ok` means that the peer's driver handed it to its user. Failed attempts are repeated, after
+    /// a reconnect where needed, until [`NetworkConfig::send_deadline`]; so a message can arrive twice.
     ///
-    /// Messages to one peer arrive in the order of the calls: the message is queued by the call itself, and the returned
-    /// future, which borrows nothing, only waits (while fewer than 1024 calls wait for the driver). Dropping the future
-    /// withdraws a message that has not left yet.
+    /// Messages to one peer arrive in the order of the calls: the message is queued by the call itself, and the
+    /// returned future, which borrows nothing, only waits (while fewer than 1024 calls wait for the driver). Dropping
+    /// the future withdraws a message that has not left yet.
     ///
     /// # Errors
     /// See [`SendError`]; the message may still have arrived when an attempt was made.
@@ -236,7 +222,8 @@ impl Network {
         self.request(to, lane, request, ATTEMPTS_MAX, self.shared.config.send_deadline)
     }
 
-    /// Hands a request to the driver now, so that requests keep the order of calls, and returns the wait for its answer.
+    /// Hands a request to the driver now, so that requests keep the order of calls, and returns the wait for its
+    /// answer.
     fn request(
         &self,
         worker: WorkerId,

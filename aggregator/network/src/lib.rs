@@ -1,10 +1,10 @@
 //! The transport: a libp2p node behind a small handle.
 //!
-//! [`Network::start`] gives a cloneable [`Network`] and a bounded queue of [`NetworkEvent`]s; one task of this crate owns
-//! the swarm. Three things travel: messages (one way, acknowledged, in order for each peer), hellos (asked and answered,
-//! the only thing that peers who were not admitted may say), and pieces of blobs, which [`Network::fetch_blob`] verifies
-//! against the blob's BLAKE3 hash before it stores them. libp2p's types stay in here: peers are worker ids, addresses are
-//! multiaddresses as text.
+//! [`Network::start`] gives a cloneable [`Network`] and a bounded queue of [`NetworkEvent`]s; one task of this crate
+//! owns the swarm. Three things travel: messages (one way, acknowledged, in order for each peer), hellos (asked and
+//! answered, the only thing that peers who were not admitted may say), and pieces of blobs, which
+//! [`Network::fetch_blob`] verifies against the blob's BLAKE3 hash before it stores them. libp2p's types stay in here:
+//! peers are worker ids, addresses are multiaddresses as text.
 //!
 //! Invariants:
 //! - Every queue, body, table and wait has a bound, named in `config`.

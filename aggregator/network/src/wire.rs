@@ -7,7 +7,7 @@
 //! |---|---|---|---|
 //! | 0 message | postcard | 0 acknowledged | none |
 //! | 1 hello | postcard | 1 hello reply | postcard |
-//! | 2 piece | hash (32), index (4), with list (1) | 2 piece | blob length (8), list entries (4), list (32 each), piece |
+//! | 2 piece | hash (32), index (4), with list (1) | 2 piece | blob length (8), entries (4), list (32 each), piece |
 //! | | | 3 missing | none |
 //! | | | 4 retry after | milliseconds (4) |
 //! | | | 5 refused | reason (1) |

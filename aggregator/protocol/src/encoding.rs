@@ -185,24 +185,20 @@ pub enum HexError {
     },
 }
 
-pub(crate) fn to_hex(bytes: &[u8]) -> String {
-    use fmt::Write;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub(crate) use hex::encode as to_hex;
 
 pub(crate) fn from_hex<const N: usize>(text: &str) -> Result<[u8; N], HexError> {
-    let found = text.chars().count();
-    if found != 2 * N {
-        return Err(HexError::Length { found, expected: 2 * N });
+    let length = HexError::Length { found: text.chars().count(), expected: 2 * N };
+    if text.chars().count() != 2 * N {
+        return Err(length);
     }
     let mut array = [0; N];
-    for (position, digit) in text.chars().enumerate() {
-        let value = digit.to_digit(16).ok_or(HexError::Digit { digit, position })?;
-        array[position / 2] = (array[position / 2] << 4) | value as u8;
-    }
+    hex::decode_to_slice(text, &mut array).map_err(|_| {
+        // Counted in characters, as people count.
+        let mut digits = text.chars().enumerate();
+        let wrong = digits.find(|(_, digit)| !digit.is_ascii_hexdigit());
+        wrong.map_or(length, |(position, digit)| HexError::Digit { digit, position })
+    })?;
     Ok(array)
 }
 

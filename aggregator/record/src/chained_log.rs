@@ -26,7 +26,6 @@ pub struct ChainedLine {
     pub previous: Hash,
     /// What kind of decision.
     pub kind: String,
-    /// The decision.
     pub body: Value,
     /// The hash of this line.
     pub hash: Hash,
@@ -35,9 +34,7 @@ pub struct ChainedLine {
 /// The newest line, signed by the aggregator.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainedHead {
-    /// Its number.
     pub sequence: u64,
-    /// Its hash.
     pub hash: Hash,
 }
 
@@ -53,18 +50,10 @@ pub enum ChainedLogError {
     File(#[from] FileError),
     /// A line does not follow from the one before.
     #[error("{} line {sequence} does not follow from the line before: {what}", path.display())]
-    Chain {
-        /// The log.
-        path: PathBuf,
-        /// The line.
-        sequence: u64,
-        /// What differs.
-        what: &'static str,
-    },
+    Chain { path: PathBuf, sequence: u64, what: &'static str },
     /// The log ends before its signed head, or differs there.
     #[error("{} has no line {sequence} with the signed hash {hash}", path.display())]
     Head {
-        /// The log.
         path: PathBuf,
         /// The head's line.
         sequence: u64,
@@ -73,15 +62,9 @@ pub enum ChainedLogError {
     },
     /// The head's signature does not hold.
     #[error("the head of {} is not signed by its signer: {source}", path.display())]
-    Signature {
-        /// The log.
-        path: PathBuf,
-        /// What failed.
-        source: protocol::SignatureError,
-    },
+    Signature { path: PathBuf, source: protocol::SignatureError },
 }
 
-/// The open log.
 #[derive(Debug)]
 pub struct ChainedLog {
     lines: JsonLines,

@@ -117,9 +117,7 @@ pub struct Process {
 pub struct Corpus {
     /// Where the text comes from, in words.
     pub source: String,
-    /// Files read.
     pub files: u64,
-    /// Bytes read.
     pub bytes: u64,
     /// Tokens to train on.
     pub train_tokens: u64,
@@ -177,14 +175,12 @@ pub struct Joined {
 pub struct Left {
     /// The worker's id in hexadecimal.
     pub worker: String,
-    /// Why, in words.
     pub reason: String,
 }
 
 /// See [`Event::Inner`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Inner {
-    /// The round.
     pub round: u64,
     /// Inner steps done in it.
     pub step: u64,
@@ -199,16 +195,13 @@ pub struct Inner {
 /// See [`Event::RoundAbandoned`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoundAbandoned {
-    /// The round.
     pub round: u64,
-    /// Why, in words.
     pub reason: String,
 }
 
 /// See [`Event::RoundApplied`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RoundApplied {
-    /// The round.
     pub round: u64,
     /// Hash of the state after it, hexadecimal.
     pub state_hash: String,

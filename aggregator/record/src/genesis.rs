@@ -29,7 +29,6 @@ pub struct Genesis {
     pub state_hash: Hash,
     /// Parameters of the flat vector.
     pub elements: u64,
-    /// Hash of the layout.
     pub layout_hash: Hash,
     /// The data shards in order.
     pub data_shards: Vec<ShardDescription>,
@@ -75,18 +74,15 @@ pub struct ShardDescription {
     pub hash: Hash,
     /// Bytes of the file.
     pub bytes: u64,
-    /// Tokens in it.
     pub tokens: u64,
 }
 
 /// The state before the first round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
-    /// Its hash.
     pub state_hash: Hash,
     /// Parameters of the flat vector.
     pub elements: u64,
-    /// Hash of the layout.
     pub layout_hash: Hash,
 }
 

@@ -1,8 +1,8 @@
-//! What a session leaves on the disk, for whoever reads it: the run directory, the record of each round, the events of a
-//! process, the chained log. `RUN.md` specifies every file.
+//! What a session leaves on the disk, for whoever reads it: the run directory, the record of each round, the events of
+//! a process, the chained log. `RUN.md` specifies every file.
 //!
-//! Invariants: a fact is recorded once, and every line, event and settlement is a view of that record; nothing here knows
-//! tensors, so that a service can read a run without building them.
+//! Invariants: a fact is recorded once, and every line, event and settlement is a view of that record; nothing here
+//! knows tensors, so that a service can read a run without building them.
 
 pub mod chained_log;
 pub mod events;

@@ -1,7 +1,7 @@
 //! From recorded rounds to what is paid for (`move/REWARDS.md`): the one place where a verdict becomes money.
 //!
-//! Invariant: what counts is decided by the type of a reason, never by its words, so that a new reason does not compile until
-//! somebody decided what it is worth.
+//! Invariant: what counts is decided by the type of a reason, never by its words, so that a new reason does not compile
+//! until somebody decided what it is worth.
 
 use disk::{FileError, read_json_lines_if_any};
 use protocol::{Reason, SessionId, WorkerId};

@@ -1,9 +1,9 @@
-//! The record of a round: made once, from the committed manifest and what the aggregator measured beside it. The line of
-//! `rounds.jsonl`, the event, the settlement's input ([`crate::pay`]) and every table are views of it.
+//! The record of a round: made once, from the committed manifest and what the aggregator measured beside it. The line
+//! of `rounds.jsonl`, the event, the settlement's input ([`crate::pay`]) and every table are views of it.
 //!
-//! Invariants: everything but `eval_loss` and `timings_ms` follows from the signed manifest; one complete JSON object a line, in
-//! the order in which rounds committed; a line may be written again after a crash between the commit and the line, never
-//! with other hashes; field names are those of `RUN.md`.
+//! Invariants: everything but `eval_loss` and `timings_ms` follows from the signed manifest; one complete JSON object a
+//! line, in the order in which rounds committed; a line may be written again after a crash between the commit and the
+//! line, never with other hashes; field names are those of `RUN.md`.
 
 use std::path::Path;
 

@@ -15,8 +15,8 @@ const ROUND_DIGITS: usize = 6;
 /// The most entries of one directory that are looked at.
 const ENTRIES_MAX: usize = 1 << 22;
 
-/// How long the records of an open round may be: a manifest of 64 entries with signatures is some tens of KiB, and a round
-/// writes a handful of records before the file is replaced.
+/// How long the records of an open round may be: a manifest of 64 entries with signatures is some tens of KiB, and a
+/// round writes a handful of records before the file is replaced.
 pub const OPEN_ROUND_BOUNDS: Bounds = Bounds { body_bytes_max: 4 << 20, log_bytes_max: 256 << 20 };
 
 /// The paths of one run.

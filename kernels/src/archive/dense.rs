@@ -5,10 +5,8 @@
 
 use super::coder::{Coder, Fault};
 use super::model::{Magnitude, Model};
-use crate::format::{BLOCK, BLOCKS};
-
-/// Bytes of the scales of a chunk.
-const SCALE_BYTES: usize = 2 * BLOCKS;
+use crate::format::BLOCK;
+use crate::host::chunk::dense::SCALE_BYTES;
 
 /// How wide the codes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

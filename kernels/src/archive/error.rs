@@ -30,10 +30,7 @@ pub enum ArchiveError {
     },
     /// The reserved field is in use.
     #[error("the archive's reserved field is {found}, not 0")]
-    ReservedNotZero {
-        /// What it holds.
-        found: u16,
-    },
+    ReservedNotZero { found: u16 },
     /// The header of the payload inside is refused.
     #[error("the header inside: {0}")]
     Header(#[source] DecodeError),
@@ -58,7 +55,6 @@ pub enum ArchiveError {
     #[error("chunk {chunk}: {found} high entries of {limit}")]
     TooManyHigh {
         chunk: usize,
-        /// What was read.
         found: usize,
         /// Real entries of the chunk.
         limit: usize,
@@ -80,15 +76,11 @@ pub enum ArchiveError {
         at: usize,
     },
     /// The payload that comes out is another one than was archived.
-    #[error("the payload's hash is {}, not {}", hex(.found), hex(.expected))]
+    #[error("the payload's hash is {}, not {}", hex::encode(.found), hex::encode(.expected))]
     WrongHash {
         /// What the archive says.
         expected: [u8; 32],
         /// The hash of what came out.
         found: [u8; 32],
     },
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
 }

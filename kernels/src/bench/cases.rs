@@ -3,24 +3,18 @@
 use std::hint::black_box;
 use std::rc::Rc;
 
-use super::BenchError;
 use super::arena::{Arena, Slices, vector};
 use super::index_work::index_work;
+use super::{BETA, BenchError, CHECKED_ELEMENTS};
 use crate::format::{CHUNK, Codec, state_hash};
 use crate::host::chunk::topk::Shape;
 use crate::host::{self, Clipped, OuterStep, Rounding, Summand};
 use crate::reference;
 
-/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for
-/// all.
-const CHECKED_ELEMENTS: usize = 1 << 16;
-
 /// The whole range of weights and clips is tested elsewhere; here they are typical.
 const STEP: OuterStep = OuterStep { alpha: 256, rho: (1, 5) };
 const WEIGHT: u32 = 64;
 const CLIP: u32 = 250;
-
-const BETA: f32 = 0.95;
 
 /// A kernel ready to be timed: its result was compared with the reference.
 pub struct Case {

@@ -12,17 +12,13 @@ use burn::tensor::{Device, Int, Tensor};
 use super::extension::KernelOps;
 use super::launch::{Aggregate, Compress, Limits, Precision, Scan, scan_span};
 use super::{read_floats, upload, upload_words, words_of};
-use crate::bench::{BenchError, Options, Row, SUMMANDS};
+use crate::bench::{BETA, BenchError, CHECKED_ELEMENTS, Options, Row, SUMMANDS};
 use crate::format::Codec;
 use crate::host::{self, CLIP_MAX, Clipped, OuterStep, Rounding, Summand, WEIGHT_MAX};
 use crate::reference;
 
-/// Elements whose results are compared with the reference, which is slow: chunks are independent, so some stand for
-/// all.
-const CHECKED_ELEMENTS: usize = 1 << 16;
 /// Vectors of a kind at most: more than any cache holds at the lengths where that matters.
 const VECTORS_MAX: usize = 8;
-const BETA: f32 = 0.95;
 
 /// The device as it names itself, and what its kernels are compiled for; none for burn's CPU backend.
 #[must_use]

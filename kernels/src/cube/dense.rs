@@ -37,7 +37,6 @@ pub(super) struct Dense {
     pub units: u32,
     /// Whether codes are rounded by random bits.
     pub stochastic: bool,
-    /// What is read.
     pub input: Input,
 }
 

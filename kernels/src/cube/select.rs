@@ -30,7 +30,6 @@ pub(super) struct Sparse {
     pub units: u32,
     /// Whether units of a plane add up in registers.
     pub planes: bool,
-    /// What is read.
     pub input: Input,
 }
 

@@ -8,11 +8,10 @@
 
 use cubecl::prelude::*;
 
+use crate::host::rounding::ROTATIONS;
+
 /// The constant that makes the third word of the key.
 const PARITY: u32 = 0x1bd1_1bda;
-
-/// Rotations of the rounds, in turn.
-const ROTATIONS: [u32; 8] = [13, 15, 26, 6, 17, 29, 16, 24];
 
 /// The two words of a draw.
 #[cube]

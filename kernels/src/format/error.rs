@@ -71,19 +71,19 @@ pub enum DecodeError {
     #[error("{found} elements are not the layout's {expected}")]
     WrongElements { expected: u64, found: u64 },
     /// Another arrangement of the parameters.
-    #[error("layout hash {} is not {}", hex(.found), hex(.expected))]
+    #[error("layout hash {} is not {}", hex::encode(.found), hex::encode(.expected))]
     WrongLayout { expected: [u8; 32], found: [u8; 32] },
     /// Another session.
-    #[error("session {} is not {}", hex(.found), hex(.expected))]
+    #[error("session {} is not {}", hex::encode(.found), hex::encode(.expected))]
     WrongSession { expected: [u8; 32], found: [u8; 32] },
     /// Computed against another state.
-    #[error("base state {} is not {}", hex(.found), hex(.expected))]
+    #[error("base state {} is not {}", hex::encode(.found), hex::encode(.expected))]
     WrongBase { expected: [u8; 32], found: [u8; 32] },
     /// Another round's.
     #[error("round {found} is not {expected}")]
     WrongRound { expected: u64, found: u64 },
     /// Another worker's.
-    #[error("worker {} is not {}", hex(.found), hex(.expected))]
+    #[error("worker {} is not {}", hex::encode(.found), hex::encode(.expected))]
     WrongWorker {
         /// Who committed to it.
         expected: [u8; 32],
@@ -248,12 +248,4 @@ pub enum ApplyError {
     /// The device failed, or a tensor is not what the kernels take.
     #[error("device: {reason}")]
     Device { reason: String },
-}
-
-fn hex(bytes: &[u8; 32]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

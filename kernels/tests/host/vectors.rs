@@ -29,10 +29,6 @@ fn floats(values: &[f32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// Which bodies are worth their bytes: every codec on the padded chunks, the sparse ones on two chunks.
 fn has_body(input: &str, codec: Codec) -> bool {
     input != "two" || codec.is_sparse()
@@ -90,7 +86,7 @@ fn aggregate(files: &mut Files, codec: Codec, theta: &[f32]) -> String {
         STEP.alpha,
         STEP.rho.0,
         STEP.rho.1,
-        hex(&state_hash(&after, &[]))
+        hex::encode(state_hash(&after, &[]))
     )
 }
 
@@ -120,10 +116,10 @@ fn payload(files: &mut Files) -> String {
          \"body\": \"tail.topk64-q2.body\"}}",
         header.codec,
         header.round,
-        hex(&header.layout_hash),
-        hex(&header.base_hash),
-        hex(&header.session),
-        hex(&header.worker)
+        hex::encode(header.layout_hash),
+        hex::encode(header.base_hash),
+        hex::encode(header.session),
+        hex::encode(header.worker)
     )
 }
 

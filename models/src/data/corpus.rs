@@ -31,7 +31,6 @@ const FILES_MAX: usize = 1 << 20;
 /// How much is read at most. What exceeds a limit is cut and noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one file.
     pub file_bytes_max: u64,
     /// Bytes of all text.
     pub corpus_bytes_max: u64,

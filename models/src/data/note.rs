@@ -15,7 +15,6 @@ pub enum CorpusNote {
     /// Lines of a jsonl file that are no objects with a `text` string.
     BadLines {
         path: PathBuf,
-        /// Bad lines.
         bad: usize,
         /// All lines that are not blank.
         lines: usize,

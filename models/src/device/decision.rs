@@ -11,7 +11,6 @@ const BUILD_CUDA: &str = "cargo build --release --features cuda";
 /// What sort of device it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FoundKind {
-    /// The CPU path.
     Cpu,
     /// A GPU of its own, through CUDA.
     Cuda,
@@ -63,9 +62,7 @@ pub struct FoundDevice {
 /// Which runtimes are compiled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Built {
-    /// wgpu.
     pub wgpu: bool,
-    /// CUDA.
     pub cuda: bool,
 }
 

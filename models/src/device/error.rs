@@ -11,7 +11,6 @@ pub enum DeviceError {
     NotBuilt {
         /// `wgpu` or `cuda`.
         runtime: &'static str,
-        /// What to type.
         command: &'static str,
     },
     /// The runtime sees no such device.
@@ -19,9 +18,7 @@ pub enum DeviceError {
     NotFound {
         /// The device asked for.
         name: String,
-        /// What there is.
         found: String,
-        /// What to do.
         reasons: Vec<String>,
     },
     /// `--require-gpu` without a GPU.

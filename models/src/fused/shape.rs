@@ -164,7 +164,6 @@ impl Shape {
         LayerWeights { input_norm, qkv, output, post_norm, gate_up, down }
     }
 
-    /// The gradients of one layer.
     pub(super) fn layer_gradients<'a>(&self, flat: &'a mut [f32], layer: usize) -> LayerGradients<'a> {
         let mut rest = &mut flat[self.layer_start(layer)..];
         let [input_norm, qkv, output, post_norm, gate_up, down] = self.layer_sizes().map(|size| {

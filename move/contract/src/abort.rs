@@ -5,7 +5,6 @@ use std::fmt::{self, Display, Formatter};
 /// The reason of an abort; its number is the variant's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-#[expect(missing_docs, reason = "`doc` describes each")]
 pub enum Abort {
     NotAdmin = 1,
     NotReporter,
@@ -112,7 +111,8 @@ impl Abort {
     fn row(self) -> (&'static str, u64, &'static str) {
         match self {
             Abort::NotAdmin => ("ENOT_ADMIN", PERMISSION_DENIED, "the signer is not the admin"),
-            Abort::NotReporter => ("ENOT_REPORTER", PERMISSION_DENIED, "the signer is neither the admin nor a reporter"),
+            Abort::NotReporter => ("ENOT_REPORTER", PERMISSION_DENIED,
+                "the signer is neither the admin nor a reporter"),
             Abort::Paused => ("EPAUSED", INVALID_STATE, "the contract is paused"),
             Abort::AlreadyRegistered => ("EALREADY_REGISTERED", ALREADY_EXISTS, "the signer's node is registered"),
             Abort::NotRegistered => ("ENOT_REGISTERED", NOT_FOUND, "no node of this address is registered"),
@@ -120,26 +120,34 @@ impl Abort {
             Abort::SessionExists => ("ESESSION_EXISTS", ALREADY_EXISTS, "a session has this number"),
             Abort::NoSession => ("ENO_SESSION", NOT_FOUND, "no session has this number"),
             Abort::SessionClosed => ("ESESSION_CLOSED", INVALID_STATE, "the session was closed or paid"),
-            Abort::InvalidRatio => ("EINVALID_RATIO", INVALID_ARGUMENT, "a number of 0–100 is above 100, or a reputation is"),
+            Abort::InvalidRatio => ("EINVALID_RATIO", INVALID_ARGUMENT,
+                "a number of 0–100 is above 100, or a reputation is"),
             Abort::Overflow => ("EOVERFLOW", OUT_OF_RANGE, "a total would leave u64"),
             Abort::LengthsDiffer => ("ELENGTHS_DIFFER", INVALID_ARGUMENT, "the columns of a batch differ in length"),
-            Abort::TooMany => ("ETOO_MANY", INVALID_ARGUMENT, "a batch, proof or session has more entries than its bound, or a batch has none"),
-            Abort::SettlementOutOfOrder => ("ESETTLEMENT_OUT_OF_ORDER", INVALID_STATE, "a settlement's number is not the last one's successor"),
-            Abort::InvalidPercentages => ("EINVALID_PERCENTAGES", INVALID_ARGUMENT, "base and bonus do not add to 100, or the threshold is above 100"),
+            Abort::TooMany => ("ETOO_MANY", INVALID_ARGUMENT,
+                "a batch, proof or session has more entries than its bound, or a batch has none"),
+            Abort::SettlementOutOfOrder => ("ESETTLEMENT_OUT_OF_ORDER", INVALID_STATE,
+                "a settlement's number is not the last one's successor"),
+            Abort::InvalidPercentages => ("EINVALID_PERCENTAGES", INVALID_ARGUMENT,
+                "base and bonus do not add to 100, or the threshold is above 100"),
             Abort::InvalidHash => ("EINVALID_HASH", INVALID_ARGUMENT, "a hash has not 32 bytes"),
             Abort::StaleTerm => ("ESTALE_TERM", INVALID_STATE, "the term is not above the recorded one"),
             Abort::StaleAnchor => ("ESTALE_ANCHOR", INVALID_STATE, "the round is not above that of the last anchor"),
             Abort::NotPendingAdmin => ("ENOT_PENDING_ADMIN", PERMISSION_DENIED, "the signer was not proposed as admin"),
             Abort::InvalidDelay => ("EINVALID_DELAY", INVALID_ARGUMENT, "the delay is above its bound"),
-            Abort::NothingToClaim => ("ENOTHING_TO_CLAIM", INVALID_STATE, "no earning, none left, or the cumulative amount is not above what was claimed"),
+            Abort::NothingToClaim => ("ENOTHING_TO_CLAIM", INVALID_STATE,
+                "no earning, none left, or the cumulative amount is not above what was claimed"),
             Abort::NotClaimableYet => ("ENOT_CLAIMABLE_YET", INVALID_STATE, "the delay has not passed"),
-            Abort::TooLate => ("ETOO_LATE", INVALID_STATE, "the delay has passed, so nothing can be invalidated, or there is nothing pending"),
-            Abort::InvalidProof => ("EINVALID_PROOF", INVALID_ARGUMENT, "the leaf and the proof do not lead to the root"),
+            Abort::TooLate => ("ETOO_LATE", INVALID_STATE,
+                "the delay has passed, so nothing can be invalidated, or there is nothing pending"),
+            Abort::InvalidProof => ("EINVALID_PROOF", INVALID_ARGUMENT,
+                "the leaf and the proof do not lead to the root"),
             Abort::NoRoot => ("ENO_ROOT", NOT_FOUND, "the session has no claimable root"),
             Abort::RootPending => ("EROOT_PENDING", INVALID_STATE, "a root waits for its delay"),
             Abort::PoolExceeded => ("EPOOL_EXCEEDED", OUT_OF_RANGE, "more would be paid than the session's pool"),
             Abort::InvalidEvidence => ("EINVALID_EVIDENCE", INVALID_ARGUMENT, "the evidence is empty or too long"),
-            Abort::InsufficientBalance => ("EINSUFFICIENT_BALANCE", INVALID_STATE, "the signer holds less of the asset than the pool"),
+            Abort::InsufficientBalance => ("EINSUFFICIENT_BALANCE", INVALID_STATE,
+                "the signer holds less of the asset than the pool"),
             Abort::NodeInactive => ("ENODE_INACTIVE", INVALID_STATE, "the node was deactivated already"),
         }
     }

@@ -21,8 +21,7 @@ pub struct AddressError;
 
 impl Display for Address {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str("0x")?;
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        write!(f, "0x{}", hex::encode(self.0))
     }
 }
 
@@ -37,15 +36,12 @@ impl FromStr for Address {
 
     /// Leading zeros may be left out (`0x1`), and so may `0x`.
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-        if digits.is_empty() || digits.len() > 64 {
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        if digits.is_empty() {
             return Err(AddressError);
         }
         let mut bytes = [0; 32];
-        for (place, digit) in digits.iter().rev().enumerate() {
-            let value = char::from(*digit).to_digit(16).ok_or(AddressError)? as u8;
-            bytes[31 - place / 2] |= value << (4 * (place % 2));
-        }
+        hex::decode_to_slice(format!("{digits:0>64}"), &mut bytes).map_err(|_| AddressError)?;
         Ok(Address(bytes))
     }
 }

@@ -1,7 +1,7 @@
 //! The contract's resource and its calls.
 //!
-//! A call reads its arguments, runs its checks in the order of `move/CONTRACT.md`, and only then writes: no call needs to
-//! be undone.
+//! A call reads its arguments, runs its checks in the order of `move/CONTRACT.md`, and only then writes: no call needs
+//! to be undone.
 
 use crate::event::event;
 use crate::limits::{BASE_PERCENTAGE, BONUS_PERCENTAGE, CLAIM_DELAY_S, QUALITY_THRESHOLD, RATIO_MAX};
@@ -117,11 +117,6 @@ impl State {
     /// What an account holds of the asset.
     pub fn balance(&self, of: Address) -> u64 {
         self.balances.get(&of).copied().unwrap_or(0)
-    }
-
-    /// What the vault holds for the sessions.
-    pub fn vault_balance(&self) -> u64 {
-        self.vault
     }
 
     /// Dispatches a call whose arguments have the types of the ABI; `None` when no arm takes them.

@@ -12,8 +12,8 @@ mod random;
 
 use random::Random;
 
-/// The account that deploys the contract in a trace, and so its first admin: the one that has the module's address where the
-/// Move package is tested.
+/// The account that deploys the contract in a trace, and so its first admin: the one that has the module's address
+/// where the Move package is tested.
 pub const DEPLOYER: Address = account(1);
 /// The accounts that become reporters and admins.
 pub const STAFF: [Address; 3] = [DEPLOYER, account(0xc1), account(0xc2)];

@@ -2,7 +2,8 @@
 //! writes them.
 //!
 //! The bytes come from anyone. Decoding never panics, allocates no more than a small multiple of what it was given, and
-//! refuses whatever a node would refuse: bytes left over, lengths that are not the shortest, strings that are not UTF-8.
+//! refuses whatever a node would refuse: bytes left over, lengths that are not the shortest, strings that are not
+//! UTF-8.
 
 use crate::Address;
 use serde_json::Value as Json;
@@ -16,17 +17,12 @@ pub const ARGUMENT_BYTES_MAX: usize = 64 * 1024;
 pub enum Type {
     /// `signer`, or a reference to one: given by the transaction, never among its arguments.
     Signer,
-    /// `bool`
     Bool,
-    /// `u8`
     U8,
-    /// `u64`
     U64,
-    /// `address`
     Address,
     /// `0x1::string::String`
     String,
-    /// `vector<u8>`
     Bytes,
     /// `vector<T>` of any other `T`
     List(&'static Type),
@@ -35,17 +31,12 @@ pub enum Type {
 /// An argument or result of a call, or a field of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `bool`
     Bool(bool),
-    /// `u8`
     U8(u8),
-    /// `u64`
     U64(u64),
-    /// `address`
     Address(Address),
     /// `0x1::string::String`
     String(String),
-    /// `vector<u8>`
     Bytes(Vec<u8>),
     /// `vector<T>` of any other `T`
     List(Vec<Value>),
@@ -118,7 +109,7 @@ impl Value {
             Value::U64(value) => Json::from(value.to_string()),
             Value::Address(value) => Json::from(value.to_string()),
             Value::String(value) => Json::from(value.as_str()),
-            Value::Bytes(value) => Json::from(hex(value)),
+            Value::Bytes(value) => Json::from(format!("0x{}", hex::encode(value))),
             Value::List(values) => values.iter().map(Value::json).collect(),
         }
     }
@@ -246,19 +237,8 @@ fn write_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(length as u8);
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::from("0x"), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|value| value as u8);
-    digits.chunks(2).map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+    hex::decode(text.strip_prefix("0x").unwrap_or(text)).ok()
 }
 
 /// Digits alone: Rust would also take a plus sign.

@@ -22,7 +22,6 @@ pub fn bytes(value: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A string.
 pub fn string(value: &str) -> Vec<u8> {
     bytes(value.as_bytes())
 }

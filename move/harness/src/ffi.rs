@@ -92,8 +92,8 @@ impl Module {
             return None;
         }
         let empty = bytes.len == 0;
-        // SAFETY: the library gave up these `len` bytes, and they are copied before they are freed. A vector without bytes
-        // may hold a dangling pointer and is not read.
+        // SAFETY: the library gave up these `len` bytes, and they are copied before they are freed. A vector without
+        // bytes may hold a dangling pointer and is not read.
         let copy =
             if empty { Vec::new() } else { unsafe { std::slice::from_raw_parts(bytes.ptr, bytes.len) }.to_vec() };
         // SAFETY: this module's library allocated it, and it is consumed here for the only time.

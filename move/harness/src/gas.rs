@@ -1,8 +1,8 @@
 //! What a call would cost on Aptos: the chain's gas schedule applied to what the call did in the test machine.
 //!
-//! The schedule is that of mid-2025 (aptos-core's `transaction.rs` at gas feature version 30); since March 2026 each of its
-//! figures is ten times as high (AIP-141), which changes no proportion. Instructions and natives need no table here: the
-//! test machine meters them by the same one. What it charges for its own chain's storage is taken off.
+//! The schedule is that of mid-2025 (aptos-core's `transaction.rs` at gas feature version 30); since March 2026 each of
+//! its figures is ten times as high (AIP-141), which changes no proportion. Instructions and natives need no table
+//! here: the test machine meters them by the same one. What it charges for its own chain's storage is taken off.
 
 use std::ops::Add;
 
@@ -129,7 +129,8 @@ fn storage(slot: &Slot) -> u64 {
     }
 }
 
-/// The bytes of a signed transaction by one Ed25519 key that calls a function of `training_rewards` with arguments in BCS.
+/// The bytes of a signed transaction by one Ed25519 key that calls a function of `training_rewards` with arguments in
+/// BCS.
 pub fn transaction_bytes(function: &str, args: &[Vec<u8>]) -> u64 {
     const ADDRESS: usize = 32;
     const MODULE: usize = 1 + "training_rewards".len();

@@ -1,9 +1,9 @@
-//! Runs the Move package in tests, without a chain: builds it, runs its unit tests, and calls it in a virtual machine whose
-//! storage is a map and whose clock the caller sets.
+//! Runs the Move package in tests, without a chain: builds it, runs its unit tests, and calls it in a virtual machine
+//! whose storage is a map and whose clock the caller sets.
 //!
-//! The compiler and the machine are two shared libraries of the npm package `@initia/builder.js`. Their licence (BSL 1.1)
-//! allows tests and nothing more, so they are fetched by the first test that needs them, checked against a fixed hash, kept
-//! in the user's cache and loaded at run time: no product of ours links or ships them.
+//! The compiler and the machine are two shared libraries of the npm package `@initia/builder.js`. Their licence (BSL
+//! 1.1) allows tests and nothing more, so they are fetched by the first test that needs them, checked against a fixed
+//! hash, kept in the user's cache and loaded at run time: no product of ours links or ships them.
 //!
 //! ```no_run
 //! use move_harness::{Vm, args};
@@ -51,7 +51,6 @@ pub enum Error {
     Fetch {
         /// The package and its version.
         package: &'static str,
-        /// What npm said.
         reason: String,
     },
     /// The fetched package is another one than was reviewed.
@@ -75,8 +74,8 @@ pub enum Error {
 
 /// The package's folder in this checkout.
 pub fn package_dir() -> PathBuf {
-    // Cargo names the folder when it runs a test; the one that was compiled in may be of another checkout, since a shared
-    // target folder serves them all.
+    // Cargo names the folder when it runs a test; the one that was compiled in may be of another checkout, since a
+    // shared target folder serves them all.
     let own = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let mut path = PathBuf::from(own);
     path.pop();

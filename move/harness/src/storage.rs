@@ -42,8 +42,8 @@ unsafe extern "C" fn read(state: *mut c_void, key: View, value: *mut OwnedBytes,
     let storage = unsafe { &mut *state.cast::<Storage>() };
     storage.touch(key.bytes());
     if let Some(found) = storage.map.get(key.bytes()) {
-        // SAFETY: the library copies the bytes during the call, and `value` points at its slot for the answer, which holds
-        // none and so needs no destruction.
+        // SAFETY: the library copies the bytes during the call, and `value` points at its slot for the answer, which
+        // holds none and so needs no destruction.
         unsafe { value.write((storage.new_bytes)(false, found.as_ptr(), found.len())) };
     }
     0

@@ -16,7 +16,7 @@ pub const ADMIN: [u8; 32] = address(1);
 const FRAMEWORK: [u8; 32] = address(1);
 const PAYOUT_ASSET: [u8; 32] = address(0xa);
 /// No call of a test costs as much; a loop without an end does.
-const GAS: u64 = 1_000_000_000_000;
+const GAS_MAX: u64 = 1_000_000_000_000;
 
 const fn address(low: u16) -> [u8; 32] {
     let mut bytes = [0; 32];
@@ -43,7 +43,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The code of the abort.
     pub fn abort_code(&self) -> Option<u64> {
         self.code
     }
@@ -141,7 +140,7 @@ impl Vm {
     /// The results of a view, at the time of the last call: one value, or an array of several.
     pub fn view(&mut self, function: &str, args: &[Vec<u8>]) -> Result<serde_json::Value, Failure> {
         let (env, payload) = (self.environment(), payload(ADMIN, function, args));
-        let (mut error, mut gas) = (OwnedBytes::NONE, GAS);
+        let (mut error, mut gas) = (OwnedBytes::NONE, GAS_MAX);
         // SAFETY: as in `new`; `gas` lives through the call.
         let value = unsafe {
             (self.view)(
@@ -179,7 +178,7 @@ impl Vm {
     ) -> Result<Vec<Event>, Failure> {
         let (env, payload) = (self.environment(), payload(module, function, args));
         let senders = args::vector(&[args::address(sender)]);
-        let (mut error, mut gas) = (OwnedBytes::NONE, GAS);
+        let (mut error, mut gas) = (OwnedBytes::NONE, GAS_MAX);
         // What a view read is no part of the call.
         self.storage.take_touched();
         // SAFETY: as in `view`.
@@ -195,13 +194,13 @@ impl Vm {
                 &raw mut error,
             )
         };
-        self.usage = Usage::new(GAS - gas, self.storage.take_touched());
+        self.usage = Usage::new(GAS_MAX - gas, self.storage.take_touched());
         let value = self.module.result(value, error).map_err(Failure::new)?;
         events(&value).ok_or_else(|| Failure::new("the machine's events could not be read".into()))
     }
 
-    /// The block and the transaction: height, time, next account, hash and session. The last seeds the names of new tables
-    /// and so differs in every call.
+    /// The block and the transaction: height, time, next account, hash and session. The last seeds the names of new
+    /// tables and so differs in every call.
     fn environment(&mut self) -> Vec<u8> {
         self.calls += 1;
         let mut id = [0; 32];

@@ -27,7 +27,7 @@ fn shown(value: &contract::Value) -> Value {
             let digits = digits.trim_start_matches("0x").trim_start_matches('0');
             json!(format!("0x{}", if digits.is_empty() { "0" } else { digits }))
         }
-        contract::Value::Bytes(bytes) => json!(bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+        contract::Value::Bytes(bytes) => json!(hex::encode(bytes)),
         contract::Value::List(values) => values.iter().map(shown).collect(),
         other => other.json(),
     }

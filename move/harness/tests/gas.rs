@@ -1,5 +1,5 @@
-//! The gas table of `move/README.md`, counted anew: every call of the table runs here, and its price on Aptos is worked out
-//! from what it did. What the table says must be what is counted.
+//! The gas table of `move/README.md`, counted anew: every call of the table runs here, and its price on Aptos is worked
+//! out from what it did. What the table says must be what is counted.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -20,7 +20,8 @@ const POOL: u64 = 999_983;
 /// The lengths of a libp2p identity's name and of a key in hexadecimal digits, as workers register them.
 const NAME: &str = "12D3KooWQYhTNQdmr3ArTeUHRYzFg94BKyTkoWBDWez9kSCVe2Xo";
 const KEY: &str = "c5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
-/// What the prototype's first claim cost on a real AptosVM: two slots, that of the claim and the asset's for the account.
+/// What the prototype's first claim cost on a real AptosVM: two slots, that of the claim and the asset's for the
+/// account.
 const FIRST_CLAIM_ON_APTOS: u64 = 974;
 
 fn worker(number: usize) -> [u8; 32] {
@@ -207,7 +208,8 @@ fn batch_rows(all: &[Batches]) -> (String, String) {
     (rows.concat(), in_apt.concat())
 }
 
-/// The rows of sessions of which a root is on the chain, and those in APT. The third root and claim are like all after it.
+/// The rows of sessions of which a root is on the chain, and those in APT. The third root and claim are like all after
+/// it.
 fn root_rows(all: &[[(u64, u64); 3]]) -> (String, String) {
     let cells = |cell: fn(&[(u64, u64); 3], usize) -> String| all.iter().zip(WORKERS).map(move |(one, n)| cell(one, n));
     let rows = [
@@ -282,8 +284,8 @@ fn the_largest_calls_fit_into_a_transaction() -> Outcome {
     let settled = chain.call("submit_contributions", &args, ADMIN)?;
     let paid = chain.call("distribute_rewards", &[args::u64(1)], ADMIN)?;
     let said = format!(
-        "A batch of {BATCH_MAX} new workers is a transaction of {} bytes and {} units, of them {} of execution and {} of \
-         reads and\nwrites; a distribution among {PARTICIPANTS_MAX} has {} and {}.",
+        "A batch of {BATCH_MAX} new workers is a transaction of {} bytes and {} units, of them {} of execution and {} \
+         of reads and\nwrites; a distribution among {PARTICIPANTS_MAX} has {} and {}.",
         grouped(transaction_bytes("submit_contributions", &args)),
         grouped(settled.units()),
         settled.execution_units(),

@@ -32,9 +32,7 @@ fn column(rows: &[&Value], key: &str) -> Result<Vec<u8>, Box<dyn Error>> {
 fn hash(value: &Value) -> Result<[u8; 32], Box<dyn Error>> {
     let text = value.as_str().and_then(|text| text.strip_prefix("0x")).ok_or("a hash begins with 0x")?;
     let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2).ok_or("a hash has 32 bytes")?, 16)?;
-    }
+    hex::decode_to_slice(text, &mut bytes)?;
     Ok(bytes)
 }
 

@@ -23,7 +23,6 @@ pub struct Explanation {
     pub address: Address,
     /// The model's parameters.
     pub parameters: u64,
-    /// What is split.
     pub pool: u64,
     /// How it is split.
     pub rules: Rules,
@@ -58,7 +57,6 @@ pub struct Explanation {
 /// What one worker did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Work {
-    /// The worker.
     #[serde(with = "hex::worker")]
     pub worker: WorkerId,
     /// Its settlements.
@@ -68,7 +66,6 @@ pub struct Work {
 /// A settlement's rounds and the entry that they make.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The settlement.
     pub settlement: u64,
     /// The first round that it covers.
     pub first_round: u64,
@@ -85,7 +82,6 @@ pub struct Interval {
 /// A contribution to a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contributed {
-    /// The round.
     pub round: u64,
     /// Tokens that it trained on.
     pub tokens: u64,
@@ -102,7 +98,6 @@ pub struct Contributed {
 /// A share of one of the three pools: ⌊amount · weight / weights⌋, and a unit more for one of the largest remainders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
-    /// What is split.
     pub amount: u64,
     /// The account's score where it has a part, otherwise 0.
     pub weight: u64,
@@ -112,7 +107,6 @@ pub struct Part {
     pub floor: u64,
     /// What rounding down left, out of `weights`.
     pub remainder: u64,
-    /// The share.
     pub share: u64,
 }
 

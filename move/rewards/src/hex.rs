@@ -1,5 +1,5 @@
-//! Bytes as people read them: workers bare, as `rounds.jsonl` has them; addresses and hashes of the ledger with `0x`, as the
-//! ledger has them. Reading takes 64 digits with or without it, and nothing else.
+//! Bytes as people read them: workers bare, as `rounds.jsonl` has them; addresses and hashes of the ledger with `0x`,
+//! as the ledger has them. Reading takes 64 digits with or without it, and nothing else.
 
 use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 use thiserror::Error;
@@ -11,8 +11,7 @@ pub struct HexError;
 
 /// The digits of bytes, without `0x`.
 pub fn bare(bytes: &[u8; 32]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble & 15)]);
-    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(*byte)]).collect()
+    ::hex::encode(bytes)
 }
 
 /// The digits of bytes after `0x`.
@@ -25,15 +24,9 @@ pub fn prefixed(bytes: &[u8; 32]) -> String {
 /// # Errors
 /// When the text is anything but 64 digits, after `0x` or bare.
 pub fn parse(text: &str) -> Result<[u8; 32], HexError> {
-    let digits = text.strip_prefix("0x").unwrap_or(text).as_bytes();
-    let (pairs, []) = digits.as_chunks::<2>() else { return Err(HexError) };
-    let bytes: Result<Vec<u8>, HexError> =
-        pairs.iter().map(|[high, low]| Ok(nibble(*high)? << 4 | nibble(*low)?)).collect();
-    bytes?.try_into().map_err(|_| HexError)
-}
-
-fn nibble(digit: u8) -> Result<u8, HexError> {
-    char::from(digit).to_digit(16).map(|value| value as u8).ok_or(HexError)
+    let mut bytes = [0; 32];
+    ::hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut bytes).map_err(|_| HexError)?;
+    Ok(bytes)
 }
 
 fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {

@@ -1,9 +1,9 @@
 //! The reward of a session as `move/REWARDS.md` fixes it, and the Merkle tree by which rewards are claimed.
 //!
-//! Pure functions of integers, exact to the last unit: the Move module computes the same split, and both are held to the
-//! vectors in `move/vectors`. Data flows one way: committed rounds → [`session`] (settlements, totals) → [`split()`] →
-//! [`report`] and [`payout`]; [`verify`] does it all again and names what differs. Start at [`session::Outcome`];
-//! [`Share`] keeps every factor, so that a reward can be explained.
+//! Pure functions of integers, exact to the last unit: the Move module computes the same split, and both are held to
+//! the vectors in `move/vectors`. Data flows one way: committed rounds → [`session`] (settlements, totals) →
+//! [`split()`] → [`report`] and [`payout`]; [`verify`] does it all again and names what differs. Start at
+//! [`session::Outcome`]; [`Share`] keeps every factor, so that a reward can be explained.
 
 pub mod explain;
 pub mod hex;

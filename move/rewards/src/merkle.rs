@@ -1,5 +1,5 @@
-//! The Merkle tree of cumulative rewards, as `move/CONTRACT.md` defines it: SHA3-256, leaves and nodes hashed apart, each
-//! pair sorted, so that a proof is a list of siblings without sides.
+//! The Merkle tree of cumulative rewards, as `move/CONTRACT.md` defines it: SHA3-256, leaves and nodes hashed apart,
+//! each pair sorted, so that a proof is a list of siblings without sides.
 
 use sha3::{Digest, Sha3_256};
 use std::collections::BTreeMap;
@@ -58,7 +58,6 @@ impl Tree {
         Some(Tree { session_number, amounts, root, levels })
     }
 
-    /// The root.
     pub fn root(&self) -> Hash {
         self.root
     }

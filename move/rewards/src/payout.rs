@@ -30,10 +30,8 @@ pub struct Payout {
 /// What one account may claim, and the proof that it may.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Amount {
-    /// The account.
     #[serde(with = "hex::address")]
     pub address: Address,
-    /// Its reward.
     pub amount: u64,
     /// The siblings from its leaf to the root.
     #[serde(with = "hex::list")]

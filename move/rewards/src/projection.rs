@@ -15,13 +15,13 @@ const FUTURE_PER_ROUND: u64 = 64;
 ///
 /// Three futures are played through the very accounting that pays: in each, the session's newest [`PACE_ROUNDS`] rounds
 /// repeat up to the planned number of rounds. *Expected* leaves them as they were. In the second the worker
-/// contributes nothing any more, in the third it makes in every round a contribution of the highest score, tokens and bytes
-/// of its accepted ones so far (of anyone's, while none of its were). The low end is the least of the three and the high end the most. The range is about the
-/// worker's own part: it does not cover others who come, leave or change their pace. When the session is over all
-/// three are the reward; before the session's first contribution nothing is known, and the range is 0 to the pool.
+/// contributes nothing any more, in the third it makes in every round a contribution of the highest score, tokens and
+/// bytes of its accepted ones so far (of anyone's, while none of its were). The low end is the least of the three and
+/// the high end the most. The range is about the worker's own part: it does not cover others who come, leave or change
+/// their pace. When the session is over all three are the reward; before the session's first contribution nothing is
+/// known, and the range is 0 to the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Projection {
-    /// The worker.
     #[serde(with = "hex::worker")]
     pub worker: WorkerId,
     /// Its account, whose reward this is.

@@ -12,11 +12,11 @@ pub use ranking::{Ranked, ranking};
 
 /// The report of a session.
 ///
-/// It has one row for each account and not for each worker: an account is what is scored and paid, so that every row can be
-/// recomputed from the rows alone and the rewards add up to the pool. The further workers of an account stand in its row.
+/// It has one row for each account and not for each worker: an account is what is scored and paid, so that every row
+/// can be recomputed from the rows alone and the rewards add up to the pool. The further workers of an account stand in
+/// its row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
-    /// The session.
     pub session: String,
     /// What it had to pay: base pool and bonus pool.
     pub pool: u64,
@@ -47,7 +47,6 @@ pub struct Row {
     /// The account's further workers.
     #[serde(with = "hex::workers")]
     pub further_workers: Vec<WorkerId>,
-    /// The account.
     #[serde(with = "hex::address")]
     pub address: Address,
     /// Reference milliseconds, in all.

@@ -1,8 +1,9 @@
 //! From the committed rounds of a session to its settlements and its participants: the accounting of `move/REWARDS.md`.
 //!
 //! Invariants: a settlement is a function of the rounds up to its last one, so that replaying the log makes the same
-//! settlements anew; nothing that a worker says about itself counts, save the tokens of a contribution that was accepted; what
-//! rounding leaves in one settlement is paid in a later one; no input overflows or panics (sums saturate).
+//! settlements anew; nothing that a worker says about itself counts, save the tokens of a contribution that was
+//! accepted; what rounding leaves in one settlement is paid in a later one; no input overflows or panics (sums
+//! saturate).
 
 use crate::{Participant, RewardError, Rules, Split, hex, split};
 use serde::{Deserialize, Serialize};
@@ -49,7 +50,6 @@ pub struct Round {
 /// One worker's contribution to a round, as the manifest judged it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Who made it.
     pub worker: WorkerId,
     /// Bytes of the payload with its header.
     pub bytes: u64,
@@ -59,8 +59,8 @@ pub struct Counted {
     pub score: u64,
     /// Whether it is in the aggregate.
     pub accepted: bool,
-    /// Whether the payload arrived, in the size that codec and layout imply; its bytes count when it did, and are no more than
-    /// a claim when it did not.
+    /// Whether the payload arrived, in the size that codec and layout imply; its bytes count when it did, and are no
+    /// more than a claim when it did not.
     pub delivered: bool,
 }
 
@@ -80,7 +80,6 @@ pub struct Settlement {
 /// What one worker did in a settlement's rounds: the arguments of the ledger's `submit_contributions`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Who did it.
     #[serde(with = "hex::worker")]
     pub worker: WorkerId,
     /// The account that is paid for it.
@@ -109,22 +108,10 @@ pub enum SessionError {
     },
     /// A worker contributes twice to a round.
     #[error("worker {} contributes twice to round {round}", hex::bare(worker))]
-    RepeatedWorker {
-        /// The round.
-        round: u64,
-        /// The worker.
-        worker: WorkerId,
-    },
+    RepeatedWorker { round: u64, worker: WorkerId },
     /// A score is above 100.
     #[error("the score {score} of worker {} in round {round} is above 100", hex::bare(worker))]
-    InvalidScore {
-        /// The round.
-        round: u64,
-        /// The worker.
-        worker: WorkerId,
-        /// The score.
-        score: u64,
-    },
+    InvalidScore { round: u64, worker: WorkerId, score: u64 },
     /// What the settlements hold cannot be split.
     #[error(transparent)]
     Reward(#[from] RewardError),
@@ -177,8 +164,8 @@ pub fn settle(conditions: &Conditions, accounts: &Accounts, rounds: &[Round]) ->
 
 /// The totals of each account, in the order of addresses: just what the ledger adds up when every entry is submitted.
 ///
-/// The entries of several workers of one account are all added to it, so times and data add, and its quality and uptime are
-/// the exact means over all of its workers' entries.
+/// The entries of several workers of one account are all added to it, so times and data add, and its quality and uptime
+/// are the exact means over all of its workers' entries.
 pub fn participants(settlements: &[Settlement]) -> Vec<Participant> {
     let mut totals: BTreeMap<Address, Participant> = BTreeMap::new();
     for entry in settlements.iter().flat_map(|settlement| &settlement.entries) {

@@ -131,7 +131,8 @@ async fn due(
     let own = amounts.into_iter().find(|amount| amount.address == address.0);
     let Some(own) = own else {
         let message = format!(
-            "the ledger holds nothing for {address} in session {session_number}; where the session is paid by a root, give its payout.json with --payout"
+            "the ledger holds nothing for {address} in session {session_number}; where the session is paid by a root, \
+             give its payout.json with --payout"
         );
         return Err(WrongUse(message).into());
     };

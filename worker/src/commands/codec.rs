@@ -16,8 +16,9 @@ use crate::commands::checkpoint::newest;
 use crate::output;
 use crate::output::text::{bytes, count};
 
-/// The longest file that is read, in bytes: more than any machine's memory, so that the header's own length decides.
-const FILE_BYTES_MAX: u64 = 1 << 40;
+/// The longest file that is read, in bytes: more than any machine's memory, so that what it says of its own length
+/// decides.
+pub(super) const FILE_BYTES_MAX: u64 = 1 << 40;
 
 /// What is said of a payload.
 #[derive(Serialize)]

@@ -1,13 +1,14 @@
 //! The account that a worker is paid to: that of its own key, or one that its owner linked.
 //!
-//! Invariants: a secret comes from a file, the environment or standard input, never from an argument, and is written to one
-//! file that only its owner reads; no output and no error repeats it.
+//! Invariants: a secret comes from a file, the environment or standard input, never from an argument, and is written to
+//! one file that only its owner reads; no output and no error repeats it.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use ledger_client::Account;
+use ledger_embedded::KEY_BYTES_MAX;
 use serde::Serialize;
 
 use crate::cli::{OutputFormat, WalletCommand, WalletLinkArgs};
@@ -16,8 +17,6 @@ use crate::output;
 
 /// The variable that may hold a wallet's key.
 const KEY_VARIABLE: &str = "COTRAIN_WALLET_KEY";
-/// The longest text that holds a key.
-const KEY_BYTES_MAX: u64 = 256;
 
 /// A worker's account, for people and programs.
 #[derive(Serialize)]

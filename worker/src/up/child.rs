@@ -26,15 +26,9 @@ const OWN_VARIABLES: [&str; 2] = ["COTRAIN_", "LIBP2P_"];
 #[derive(Debug)]
 pub enum Report {
     /// It said something.
-    Event {
-        /// Which process.
-        role: Role,
-        /// What.
-        event: Box<Event>,
-    },
+    Event { role: Role, event: Box<Event> },
     /// It is gone, and all that it said has been reported.
     Ended {
-        /// Which process.
         role: Role,
         /// How; none when the system does not tell.
         status: Option<ExitStatus>,
@@ -44,9 +38,7 @@ pub enum Report {
 /// How to start a process.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// The program.
     pub program: PathBuf,
-    /// Its arguments.
     pub arguments: Vec<OsString>,
     /// Variables added to those of this process.
     pub environment: Vec<(&'static str, OsString)>,

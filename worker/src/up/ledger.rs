@@ -1,6 +1,7 @@
 //! The ledger of a swarm on one machine: embedded, kept in the run directory, without any account to open.
 //!
-//! `up` serves it, so that it outlives a death of the aggregator; the aggregator reports to it as it would to any other.
+//! `up` serves it, so that it outlives a death of the aggregator; the aggregator reports to it as it would to any
+//! other.
 
 use std::net::SocketAddr;
 
@@ -14,7 +15,7 @@ use record::RunDirectory;
 use crate::commands::ledger::node::Node;
 
 /// Coins of gas for the aggregator, in octas: ten thousand coins, which no run uses up.
-const GAS: u64 = 1_000_000_000_000;
+const AGGREGATOR_GAS: u64 = 1_000_000_000_000;
 
 /// A running ledger that the aggregator may report to.
 pub struct SwarmLedger {
@@ -59,7 +60,7 @@ impl SwarmLedger {
             quality_threshold: section.quality_threshold,
         };
         let admin = self.node.admin();
-        self.node.mint(aggregator, GAS, section.pool).await?;
+        self.node.mint(aggregator, AGGREGATOR_GAS, section.pool).await?;
         let delay = Call::SetClaimDelay { claim_delay_s };
         for call in [rules, delay, Call::SetReporter { reporter: aggregator, allowed: true }] {
             let receipt = client.submit(&admin, &call).await?;

@@ -101,7 +101,8 @@ impl Report {
         let end = self.loss_end.map_or_else(|| "not evaluated".to_owned(), |loss| format!("{loss:.3}"));
         let _ = writeln!(
             text,
-            "loss        {:.3} at the start, {end} at the end, on held-out text (nats per token); a unigram model {:.3}",
+            "loss        {:.3} at the start, {end} at the end, on held-out text (nats per token); \
+             a unigram model {:.3}",
             self.loss_start, self.loss_unigram
         );
         let points: Vec<String> = self.loss_curve.iter().map(|loss| format!("{loss:.3}")).collect();

@@ -6,10 +6,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::exit::WRONG_USE;
+
 /// A process of the swarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// The aggregator.
     Aggregator,
     /// A worker by its ordinal, from 0.
     Worker(usize),
@@ -55,7 +56,6 @@ pub struct Ending {
     pub message: Option<String>,
 }
 
-/// What follows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// It did what it was started for.
@@ -72,7 +72,6 @@ pub enum Decision {
         /// What happened, in words.
         reason: String,
     },
-    /// End the run.
     GiveUp {
         /// What happened, in words.
         reason: String,
@@ -83,8 +82,6 @@ pub enum Decision {
 
 /// Wait before the first restart of a process, in milliseconds; each further one waits as much longer.
 pub const RESTART_AFTER_MS: u64 = 250;
-/// The exit code that means wrong use.
-const WRONG_USE: i32 = 2;
 
 /// Counts failures and decides.
 #[derive(Debug)]
@@ -107,7 +104,7 @@ impl Supervisor {
             return Decision::Done;
         }
         let reason = describe(role, ending);
-        if ending.code == Some(WRONG_USE) {
+        if ending.code == Some(i32::from(WRONG_USE)) {
             return Decision::GiveUp { reason, wrong_use: true };
         }
         if role == Role::Aggregator && !ending.was_up {

@@ -28,7 +28,7 @@ fn a_log_cut_at_any_byte_keeps_its_whole_records_and_goes_on() {
         let (mut log, kept) = open(&path).unwrap();
         assert_eq!(kept, records[..kept.len()], "cut at {cut}");
         assert!(kept.len() < records.len());
-        log.append(&(9, "next".to_owned())).unwrap();
+        log.append(&(9_u64, "next".to_owned())).unwrap();
         drop(log);
         let (_, again) = open(&path).unwrap();
         assert_eq!(again.len(), kept.len() + 1, "cut at {cut}");
@@ -61,10 +61,10 @@ fn replacing_forgets_the_old_round() {
     let directory = tempfile::tempdir().unwrap();
     let (path, _) = written(directory.path());
     let (mut log, _) = open(&path).unwrap();
-    log.replace(&[(7, "head".to_owned())]).unwrap();
-    log.append(&(8, "vote".to_owned())).unwrap();
+    log.replace(&[(7_u64, "head".to_owned())]).unwrap();
+    log.append(&(8_u64, "vote".to_owned())).unwrap();
     drop(log);
-    assert_eq!(open(&path).unwrap().1, [(7, "head".to_owned()), (8, "vote".to_owned())]);
+    assert_eq!(open(&path).unwrap().1, [(7_u64, "head".to_owned()), (8_u64, "vote".to_owned())]);
 }
 
 #[test]
@@ -83,10 +83,10 @@ fn a_log_has_one_owner_also_after_it_was_replaced() {
     let (path, _) = written(directory.path());
     let (mut log, _) = open(&path).unwrap();
     assert!(matches!(open(&path), Err(FileError::InUse(_))));
-    log.replace(&[(7, "head".to_owned())]).unwrap();
+    log.replace(&[(7_u64, "head".to_owned())]).unwrap();
     assert!(matches!(open(&path), Err(FileError::InUse(_))));
     drop(log);
-    assert_eq!(open(&path).unwrap().1, [(7, "head".to_owned())]);
+    assert_eq!(open(&path).unwrap().1, [(7_u64, "head".to_owned())]);
 }
 
 #[test]

@@ -30,7 +30,6 @@ impl Account {
         Ok(Account(Ed25519Account::from_private_key(key)))
     }
 
-    /// A new account.
     pub fn generate() -> Account {
         Account(Ed25519Account::generate())
     }

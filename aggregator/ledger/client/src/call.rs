@@ -44,7 +44,6 @@ pub struct Term {
 pub struct Anchor {
     /// Above the round of every anchor before it.
     pub round: u64,
-    /// The hash of the checkpoint.
     pub checkpoint_hash: [u8; 32],
     /// The root over the manifests.
     pub manifest_root: [u8; 32],
@@ -60,7 +59,6 @@ pub struct Anchor {
 
 /// A call of an entry function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "`move/CONTRACT.md` describes each with its arguments")]
 pub enum Call {
     SetPaused { paused: bool },
     ProposeAdmin { new_admin: Address },

@@ -1,11 +1,12 @@
-//! One call at a time, awaited: simulate, sign within the ceilings, send, and wait until the ledger says what became of it.
+//! One call at a time, awaited: simulate, sign within the ceilings, send, and wait until the ledger says what became of
+//! it.
 
 use crate::error::{ClientError, Refusal};
-use crate::receipt::{self, EXECUTED, Receipt};
+use crate::receipt::{self, Receipt};
 use crate::transaction::{self, EXPIRY_S, Limits, Signed};
 use crate::transport::{SIGNED_TRANSACTION, Transport};
 use crate::{Account, Call, Ceilings, Home, Offer, TransactionHash};
-use contract::Address;
+use contract::{Address, EXECUTED};
 use serde_json::Value as Json;
 use std::time::Duration;
 use tracing::debug;
@@ -34,7 +35,6 @@ pub struct Client {
 /// What the ledger knows of a transaction.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Found {
-    /// It landed.
     Landed(Box<Receipt>),
     /// It waits to be run.
     Waiting,
@@ -58,7 +58,6 @@ impl Client {
         Ok(client)
     }
 
-    /// The ledger.
     pub fn home(&self) -> &Home {
         self.transport.home()
     }
@@ -68,8 +67,8 @@ impl Client {
         self.ceilings
     }
 
-    /// Makes a call and waits for it. A call that the contract refuses in simulation is an error, and costs nothing; one
-    /// that it refuses when it runs has a receipt without success.
+    /// Makes a call and waits for it. A call that the contract refuses in simulation is an error, and costs nothing;
+    /// one that it refuses when it runs has a receipt without success.
     pub async fn submit(&self, account: &Account, call: &Call) -> Result<Receipt, ClientError> {
         let signed = self.prepare(account, call).await?;
         self.send_and_wait(&signed).await

@@ -13,7 +13,6 @@ pub enum Lie {
     /// The node took another transaction than the one that was sent.
     #[error("the node names transaction {found} where {expected} was sent")]
     Hash {
-        /// Ours.
         expected: TransactionHash,
         /// What the node said, cut to a readable length.
         found: String,
@@ -23,7 +22,6 @@ pub enum Lie {
     Field {
         /// The transaction.
         hash: TransactionHash,
-        /// The field.
         what: String,
         /// What was signed.
         expected: String,
@@ -62,21 +60,14 @@ pub enum ClientError {
     Url {
         /// What was given.
         url: String,
-        /// Why not.
         reason: String,
     },
     /// Nobody answered, or with a failure that passes. Trying again may do.
     #[error("the ledger at {url} cannot be reached: {reason}; is it running, and is the address right?")]
-    Unreachable {
-        /// The ledger.
-        url: String,
-        /// The reason.
-        reason: String,
-    },
+    Unreachable { url: String, reason: String },
     /// The node is of another chain.
     #[error("the ledger at {url} is of chain {found}, not of chain {expected}; check its address and the chain id")]
     OtherChain {
-        /// The ledger.
         url: String,
         /// The chain of the home.
         expected: u8,
@@ -88,7 +79,6 @@ pub enum ClientError {
         "the ledger at {url} says that it is {chain_s} s, this machine {local_s} s; set its clock, or ask another node"
     )]
     OtherTime {
-        /// The ledger.
         url: String,
         /// The ledger's time, in seconds since 1970.
         chain_s: u64,
@@ -109,7 +99,6 @@ pub enum ClientError {
     Aborts {
         /// The entry function, or the view.
         function: String,
-        /// The reason.
         abort: Abort,
     },
     /// The call would fail for another reason, so nothing was signed.
@@ -141,7 +130,6 @@ pub enum ClientError {
     /// The payer holds too little.
     #[error("the account holds {balance} of the gas coin and needs {needed}; nothing was signed, send it coins")]
     BalanceLow {
-        /// What it holds.
         balance: u64,
         /// What it must hold.
         needed: u64,

@@ -1,10 +1,10 @@
-//! What a transaction did, believed only where it is ours: the node's rendering of a committed transaction is compared with
-//! the signed bytes field by field, and its events with the call.
+//! What a transaction did, believed only where it is ours: the node's rendering of a committed transaction is compared
+//! with the signed bytes field by field, and its events with the call.
 
 use crate::error::{ClientError, Lie, excerpt};
-use crate::transaction::{MODULE, Signed};
+use crate::transaction::Signed;
 use crate::{TransactionHash, home::Target};
-use contract::{Abort, Address, Type, Value};
+use contract::{Abort, Address, EXECUTED, MODULE, Type, Value};
 use serde_json::Value as Json;
 
 mod ends;
@@ -14,7 +14,6 @@ use ends::{ENDS, ENTRY, Of};
 /// A transaction that landed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Receipt {
-    /// Its hash.
     pub hash: TransactionHash,
     /// Its place on the ledger.
     pub version: u64,
@@ -78,9 +77,6 @@ pub(crate) fn read(signed: &Signed, target: Target, json: &Json) -> Result<Optio
     }
     Ok(Some(receipt))
 }
-
-/// What the chain says of a call that succeeded.
-pub(crate) const EXECUTED: &str = "Executed successfully";
 
 /// The contract's reason in the virtual machine's sentence, in either of the forms that nodes write.
 pub(crate) fn abort(status: &str, module: &Address) -> Option<Abort> {

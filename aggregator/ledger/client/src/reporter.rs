@@ -1,8 +1,8 @@
 //! The durable queue through which a run reports to the ledger.
 //!
-//! A report is on the disk when its method returns; the ledger may be away for as long as it likes. `queue` is the core,
-//! which knows neither disk, network nor clock; `durable` is the part of it that the log alone determines; `driver` does
-//! what the core says.
+//! A report is on the disk when its method returns; the ledger may be away for as long as it likes. `queue` is the
+//! core, which knows neither disk, network nor clock; `durable` is the part of it that the log alone determines;
+//! `driver` does what the core says.
 
 use crate::transport::now_s;
 use crate::{
@@ -72,10 +72,8 @@ struct Shared {
 /// Why a reporter does not start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The home.
     #[error(transparent)]
     Home(#[from] ClientError),
-    /// The files.
     #[error(transparent)]
     Store(#[from] FileError),
 }
@@ -140,8 +138,8 @@ impl Inner {
 }
 
 impl Reporter {
-    /// Opens the queue of a folder and reports from it until `shutdown`. It must be called in a tokio runtime. The ledger
-    /// need not be there yet.
+    /// Opens the queue of a folder and reports from it until `shutdown`. It must be called in a tokio runtime. The
+    /// ledger need not be there yet.
     pub fn start(
         home: Home,
         account: Account,
@@ -257,7 +255,8 @@ impl Reporter {
         self.0.lock().queue.durable().landed.clone()
     }
 
-    /// Waits until the reporter has stopped after a shutdown. Then, once every clone is gone, the folder can be opened again.
+    /// Waits until the reporter has stopped after a shutdown. Then, once every clone is gone, the folder can be opened
+    /// again.
     pub async fn stopped(&self) {
         self.0.stopped.cancelled().await;
     }

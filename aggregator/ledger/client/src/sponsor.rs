@@ -1,7 +1,8 @@
-//! Sponsorship: a worker signs a call, the sponsor checks it, adds its own signature and pays. A GPU's owner needs no coins.
+//! Sponsorship: a worker signs a call, the sponsor checks it, adds its own signature and pays. A GPU's owner needs no
+//! coins.
 //!
-//! What a worker sends is a stranger's bytes. An offer is taken only if it is one of four calls of the right contract on the
-//! right chain, signed by its sender for this very sponsor, cheap, and about to expire.
+//! What a worker sends is a stranger's bytes. An offer is taken only if it is one of four calls of the right contract
+//! on the right chain, signed by its sender for this very sponsor, cheap, and about to expire.
 
 use crate::home::Target;
 use crate::transaction::{self, EXPIRY_S, EXPIRY_S_MAX, Limits, Parts, Signed};
@@ -29,25 +30,20 @@ pub struct OfferConditions {
     pub chain_id: u8,
     /// The address at which the contract is.
     pub module: Address,
-    /// Who pays.
     pub sponsor: Address,
 }
 
 /// What a worker offers to have done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OfferKind {
-    /// Its registration.
     Registration(Registration),
-    /// Its heartbeat.
     Heartbeat,
     /// The claim of what a session paid to it.
     ClaimReward {
-        /// The session.
         session_number: u64,
     },
     /// The claim of its leaf of a session's root.
     Claim {
-        /// The session.
         session_number: u64,
         /// The leaf's amount.
         cumulative: u64,
@@ -59,7 +55,6 @@ pub enum OfferKind {
 pub struct Offer {
     /// Who signed it: the account of the worker's key.
     pub sender: Address,
-    /// What it does.
     pub kind: OfferKind,
     /// From when on it can no longer land.
     pub expires_s: u64,
@@ -70,7 +65,6 @@ pub struct Offer {
 
 /// Why an offer is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum OfferError {
     #[error("an offer of {0} bytes, above {OFFER_BYTES_MAX}")]
     TooLong(usize),

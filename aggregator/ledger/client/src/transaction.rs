@@ -1,7 +1,8 @@
 //! Transactions: built with the client library's own types, orderless, so that no number has to be fetched and several
 //! programs may use one key.
 //!
-//! A transaction's hash is computed here and decides what is ours: whatever a node says is compared with the signed bytes.
+//! A transaction's hash is computed here and decides what is ours: whatever a node says is compared with the signed
+//! bytes.
 
 use crate::home::Target;
 use crate::{Account, Call};
@@ -11,14 +12,12 @@ use aptos_sdk::transaction::{
     TransactionPayloadInner,
 };
 use aptos_sdk::types::{AccountAddress, ChainId};
-use contract::{Address, Value};
+use contract::{Address, MODULE, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// The contract's module.
-pub(crate) const MODULE: &str = "training_rewards";
 /// How far ahead an orderless transaction may expire; the chain remembers nonces no longer.
 pub const EXPIRY_S_MAX: u64 = 60;
 /// How far ahead ours expire: somewhat less, since clocks differ.
@@ -118,7 +117,6 @@ impl Signed {
         &self.0.bytes
     }
 
-    /// Its hash.
     pub fn hash(&self) -> TransactionHash {
         self.0.hash
     }

@@ -1,5 +1,5 @@
-//! Requests to a node, each answer distrusted: its length and the time for it are bounded, redirects are not followed, and
-//! it must say that it is of the expected chain.
+//! Requests to a node, each answer distrusted: its length and the time for it are bounded, redirects are not followed,
+//! and it must say that it is of the expected chain.
 
 use crate::error::{ClientError, Lie, Refusal, excerpt};
 use crate::home::Home;
@@ -121,7 +121,8 @@ impl Transport {
         })
     }
 
-    /// The time of the answer. One that is far from ours would have us sign what expires too late, or sign anew too early.
+    /// The time of the answer. One that is far from ours would have us sign what expires too late, or sign anew too
+    /// early.
     fn chain_s(&self, headers: &HeaderMap) -> Result<u64, ClientError> {
         let (chain_s, local_s) = (number(headers, "x-aptos-ledger-timestampusec")? / 1_000_000, now_s());
         if chain_s.abs_diff(local_s) <= SKEW_S_MAX {

@@ -13,9 +13,7 @@ pub use block::{Block, Mint, StoredBlock};
 pub use history::{BlockInfo, Committed, HISTORY_MAX, Kind};
 pub use pool::{ACCOUNT_WAITING_MAX, WAITING_MAX};
 pub use rules::{Facts, NONCE_SECONDS_MAX, check};
-pub use world::{Account, EXECUTED, Emitted, MODULE, Outcome};
-
-pub(crate) use world::GAS_COIN;
+pub use world::{Account, Emitted, Outcome};
 
 use crate::Refused;
 use crate::transaction::{Hash, Replay, Transaction};
@@ -43,9 +41,7 @@ pub struct Chain {
 /// What a transaction is that was looked up by its hash.
 #[derive(Debug, Clone)]
 pub enum Found {
-    /// It ran.
     Committed(Arc<Committed>),
-    /// It waits.
     Waiting(Arc<Transaction>),
 }
 

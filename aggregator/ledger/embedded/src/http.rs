@@ -42,12 +42,7 @@ pub enum ServeError {
     NotLoopback(SocketAddr),
     /// The address cannot be listened on.
     #[error("{listen}: {source}")]
-    Listen {
-        /// The address.
-        listen: SocketAddr,
-        /// The reason.
-        source: std::io::Error,
-    },
+    Listen { listen: SocketAddr, source: std::io::Error },
 }
 
 /// Listens at once; the future serves until `shutdown`, then lets open requests finish. It must run in a tokio runtime.
@@ -136,8 +131,8 @@ async fn answer(ledger: &Ledger, peer: SocketAddr, request: Request<Incoming>) -
     answer.response(ledger)
 }
 
-/// Whether a request was made to a loopback name: a page of another origin cannot reach the ledger by a name that it makes
-/// resolve to this machine.
+/// Whether a request was made to a loopback name: a page of another origin cannot reach the ledger by a name that it
+/// makes resolve to this machine.
 fn names_loopback(request: &Request<Incoming>) -> bool {
     let header = request.headers().get(HOST).and_then(|host| host.to_str().ok());
     let authority = request.uri().authority().map(|authority| authority.as_str());

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 /// The longest key file, in bytes: 64 hexadecimal digits with a prefix and white space around.
-const KEY_BYTES_MAX: u64 = 256;
+pub const KEY_BYTES_MAX: u64 = 256;
 
 /// Why there is no key.
 #[derive(Debug, Error)]

@@ -33,8 +33,8 @@ pub struct Options {
     pub chain_id: u8,
     /// Whether `POST /mint` gives coins away (to programs of this machine only).
     pub faucet: bool,
-    /// Whether other machines may connect. Then names in `Host` are not checked, and whoever reaches the port may read and
-    /// submit; the faucet stays local.
+    /// Whether other machines may connect. Then names in `Host` are not checked, and whoever reaches the port may read
+    /// and submit; the faucet stays local.
     pub remote: bool,
     /// The ledger's time.
     pub clock: Clock,
@@ -55,7 +55,6 @@ pub enum OpenError {
     /// The deployer's key.
     #[error(transparent)]
     Key(#[from] KeyError),
-    /// The log.
     #[error(transparent)]
     Log(#[from] FileError),
     /// The log is of a ledger with another key, chain id or format.

@@ -30,7 +30,6 @@ pub enum Refused {
     SequenceTooOld {
         /// The transaction's.
         found: u64,
-        /// The account's.
         current: u64,
     },
     /// At execution alone: a sequence number before it was never used.
@@ -38,7 +37,6 @@ pub enum Refused {
     SequenceTooNew {
         /// The transaction's.
         found: u64,
-        /// The account's.
         current: u64,
     },
     /// The highest number is kept for orderless transactions.
@@ -106,8 +104,8 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The name and the number by which the chain's virtual machine discards such a transaction. The chain gives no stable
-    /// number for the two of orderless transactions; they carry that of an invalid sequence nonce.
+    /// The name and the number by which the chain's virtual machine discards such a transaction. The chain gives no
+    /// stable number for the two of orderless transactions; they carry that of an invalid sequence nonce.
     pub fn status(&self) -> Option<(&'static str, u64)> {
         Some(match self {
             Refused::Signature(_) => ("INVALID_SIGNATURE", 1),

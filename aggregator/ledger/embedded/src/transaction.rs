@@ -50,8 +50,8 @@ impl Transaction {
         Self::from_signed(signed, bytes)
     }
 
-    /// Checks that the ledger executes such a transaction and that it was written in its one encoding: the library reads
-    /// some forms that it writes differently, whose hash would not be the client's.
+    /// Checks that the ledger executes such a transaction and that it was written in its one encoding: the library
+    /// reads some forms that it writes differently, whose hash would not be the client's.
     pub fn from_signed(signed: SignedTransaction, bytes: &[u8]) -> Result<Self, Refused> {
         let encoding = |error: aptos_sdk::AptosError| Refused::Encoding(error.to_string());
         if signed.to_bcs().map_err(encoding)? != bytes {

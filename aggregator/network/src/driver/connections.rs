@@ -76,15 +76,6 @@ impl Driver {
         self.pump(worker, Instant::now());
     }
 
-    pub(super) fn on_disconnect_command(&mut self, worker: WorkerId) {
-        if let Some(peer) = self.peers.get_mut(&worker) {
-            peer.keep = false;
-            peer.addresses.clear();
-            let _ = self.swarm.disconnect_peer_id(peer.id);
-        }
-        self.settle(worker);
-    }
-
     pub(super) fn on_connection_event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         let now = Instant::now();
         match event {
@@ -143,8 +134,8 @@ impl Driver {
         self.inbox.push_connection(worker, true);
     }
 
-    /// The peer has shown that it does not. The side that dialled hangs up; the other waits a little, so that both learn
-    /// why.
+    /// The peer has shown that it does not. The side that dialled hangs up; the other waits a little, so that both
+    /// learn why.
     pub(super) fn on_foreign(&mut self, worker: WorkerId) {
         self.fail_flights(worker, &SendError::WrongNetwork(worker));
         let Some(peer) = self.peers.get_mut(&worker) else { return };

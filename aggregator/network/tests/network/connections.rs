@@ -48,17 +48,6 @@ async fn a_restarted_dialler_is_known_by_its_key() {
 }
 
 #[tokio::test]
-async fn a_disconnected_peer_is_not_dialled_again() {
-    let (mut a, mut b) = (Node::start(1).await, Node::start(2).await);
-    link(&mut a, &mut b).await;
-    b.network.disconnect(a.worker()).await;
-    a.until_disconnected(b.worker()).await;
-    b.until_disconnected(a.worker()).await;
-    let refused = b.network.connect(a.worker(), &[], Duration::from_millis(300)).await;
-    assert!(matches!(refused, Err(ConnectError::TimedOut { .. })), "{refused:?}");
-}
-
-#[tokio::test]
 async fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     check_port_in_use(taken.local_addr().unwrap().port()).await;

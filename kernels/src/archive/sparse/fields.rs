@@ -2,8 +2,7 @@
 //!
 //! Invariant: what `unpack` reads from a valid chunk `pack` writes again; from zeros it reads zeros.
 
-/// The most entries that a chunk lists.
-const ENTRIES_MAX: usize = 256;
+use crate::host::chunk::topk::ENTRIES_MAX;
 
 /// The entries of one chunk, real ones first.
 pub(super) struct Fields {

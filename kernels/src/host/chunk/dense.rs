@@ -16,7 +16,7 @@ pub(crate) use encode::encode;
 pub(crate) use sum::{Factors, add_fixed};
 
 /// Bytes of the scales of a chunk.
-const SCALE_BYTES: usize = 2 * BLOCKS;
+pub(crate) const SCALE_BYTES: usize = 2 * BLOCKS;
 
 /// How wide the codes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

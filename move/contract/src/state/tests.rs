@@ -155,7 +155,7 @@ fn a_session_takes_contributions_terms_and_anchors() {
     chain.aborts(Abort::SessionExists, ADMIN, "create_session", args![1_u64, [7; 32], 0_u64]);
     chain.aborts(Abort::InvalidHash, ADMIN, "create_session", args![2_u64, &[7_u8; 31][..], 0_u64]);
     chain.aborts(Abort::InsufficientBalance, ADMIN, "create_session", args![2_u64, [7; 32], 9001_u64]);
-    assert_eq!((chain.state.balance(ADMIN), chain.state.vault_balance()), (9000, 1000));
+    assert_eq!((chain.state.balance(ADMIN), chain.state.vault), (9000, 1000));
 
     let detailed = "submit_detailed_contribution";
     chain.aborts(Abort::NoSession, ADMIN, detailed, args![9_u64, who(1), 1_u64, 1_u64, 1_u64, 1_u64]);
@@ -225,7 +225,7 @@ fn a_distribution_pays_after_the_delay_unless_invalidated() {
     for node in [1, 2] {
         chain.aborts(Abort::NothingToClaim, who(node), "claim_reward", args![1_u64]);
     }
-    assert_eq!((chain.state.balance(who(1)), chain.state.vault_balance()), (714, 0));
+    assert_eq!((chain.state.balance(who(1)), chain.state.vault), (714, 0));
 }
 
 #[test]

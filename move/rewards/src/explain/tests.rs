@@ -18,14 +18,16 @@ settlement 1, rounds 1–2
   round  tokens  bytes  score  verdict
       1      10    500     60  accepted
       2   9,000    500     45  rejected
-  compute time  = ⌊10 accepted tokens so far · 6 · 16,666,667 parameters · 1000 / 10^11⌋ − 0 settled before = 10 reference ms
+  compute time  = ⌊10 accepted tokens so far · 6 · 16,666,667 parameters · 1000 / 10^11⌋ − 0 settled before \
+= 10 reference ms
   quality       = ⌊105 sum of scores / 2 contributions⌋ = 52
   data          = 1,000 delivered bytes so far − 0 settled before = 1,000
   uptime        = ⌊100 · 2 contributions / 2 rounds since its first⌋ = 100
 
 settlement 2, rounds 3–4
   no contribution
-  compute time  = ⌊10 accepted tokens so far · 6 · 16,666,667 parameters · 1000 / 10^11⌋ − 10 settled before = 0 reference ms
+  compute time  = ⌊10 accepted tokens so far · 6 · 16,666,667 parameters · 1000 / 10^11⌋ − 10 settled before \
+= 0 reference ms
   quality       = ⌊105 sum of all scores so far / 2 contributions⌋ = 52, as none is of these rounds
   data          = 1,000 delivered bytes so far − 1,000 settled before = 0
   uptime        = ⌊100 · 0 contributions / 2 rounds since its first⌋ = 0
@@ -38,8 +40,10 @@ in all, 2 entries
   score         = 30 · 25 + 40 · 52 + 15 · 50 + 15 · 50 = 4,330
 
 reward, of a pool of 1,000,000
-  pools         = base ⌊1,000,000 · 80 / 100⌋ = 800,000; of the other 200,000 the top gets ⌊half⌋ = 100,000 and quality 100,000
-  base          = ⌊800,000 · 4,330 / 13,530 sum of scores⌋ = 256,023, + 1 for one of the largest remainders (8,810) = 256,024
+  pools         = base ⌊1,000,000 · 80 / 100⌋ = 800,000; of the other 200,000 the top gets ⌊half⌋ = 100,000 and \
+quality 100,000
+  base          = ⌊800,000 · 4,330 / 13,530 sum of scores⌋ = 256,023, + 1 for one of the \
+largest remainders (8,810) = 256,024
 "
     );
     let text = explanation.to_text();
@@ -93,7 +97,8 @@ fn nobody_is_promised_anything_when_all_scores_are_zero() {
 fn one_without_a_score_is_told_so_beside_others_that_have_one() {
     let log = rounds(&[&[accepted(1, 10, 95), rejected(2, 10, 0)]]);
     let text = explain(&conditions(2), &accounts(), &log, &[2; 32]).unwrap().unwrap().to_text();
-    let rest = "  top           = 0, as its score is 0\n  quality bonus = 0, as its score is 0\n  reward        = 0 + 0 + 0 = 0\n";
+    let rest = "  top           = 0, as its score is 0\n  quality bonus = 0, as its score is 0\n  \
+                reward        = 0 + 0 + 0 = 0\n";
     assert!(text.ends_with(rest), "{text}");
 }
 

@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 pub struct Ranked {
     /// From 1, without ties.
     pub rank: u64,
-    /// The account.
     #[serde(with = "hex::address")]
     pub address: Address,
     /// What it is paid.

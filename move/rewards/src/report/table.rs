@@ -31,8 +31,8 @@ fn heading(report: &Report) -> String {
     let (pool, base, bonus) = (grouped(report.pool), grouped(report.base_pool), grouped(report.bonus_pool));
     let (base_percentage, bonus_percentage) = (report.rules.base_percentage(), report.rules.bonus_percentage());
     format!(
-        "session {}, {} settlements: base {base} ({base_percentage} %) + bonus {bonus} ({bonus_percentage} %) = pool {pool}; \
-         quality bonus above {}",
+        "session {}, {} settlements: base {base} ({base_percentage} %) + bonus {bonus} ({bonus_percentage} %) = pool \
+         {pool}; quality bonus above {}",
         report.session,
         report.settlements,
         report.rules.quality_threshold(),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Counts committed rounds and settles every [`Conditions::settle_every`] of them.
 ///
-/// It is a function of the rounds pushed so far: after a restart, push the log again and the settlements come out as they
-/// did before. Rounds before the session's first contribution belong to no settlement, so that none is empty.
+/// It is a function of the rounds pushed so far: after a restart, push the log again and the settlements come out as
+/// they did before. Rounds before the session's first contribution belong to no settlement, so that none is empty.
 #[derive(Debug, Clone)]
 pub struct Accountant {
     conditions: Conditions,

@@ -9,8 +9,8 @@ const ED25519: u8 = 0x00;
 
 /// The account of each worker; several workers may share one.
 ///
-/// A worker that was linked to none is paid to [`own_address`], so that no wallet is needed to start and no reward goes to
-/// an account that nobody can open.
+/// A worker that was linked to none is paid to [`own_address`], so that no wallet is needed to start and no reward goes
+/// to an account that nobody can open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     linked: BTreeMap<WorkerId, Address>,

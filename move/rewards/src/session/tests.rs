@@ -240,8 +240,9 @@ fn settlements_are_lines_that_read_back() {
     let line = serde_json::to_string(&settlement).unwrap();
     let id = "ab".repeat(32);
     let expected = format!(
-        "{{\"settlement\":1,\"first_round\":1,\"last_round\":1,\"entries\":[{{\"worker\":\"{id}\",\"address\":\"0x{id}\",\
-         \"compute_time\":10,\"gradient_quality\":50,\"data_transmitted\":500,\"uptime_ratio\":100}}]}}"
+        "{{\"settlement\":1,\"first_round\":1,\"last_round\":1,\"entries\":[{{\"worker\":\"{id}\",\
+         \"address\":\"0x{id}\",\"compute_time\":10,\"gradient_quality\":50,\
+         \"data_transmitted\":500,\"uptime_ratio\":100}}]}}"
     );
     assert_eq!(line, expected);
     assert_eq!(serde_json::from_str::<super::Settlement>(&line).unwrap(), settlement);

@@ -19,12 +19,9 @@ pub enum Field {
     UptimeRatio,
 }
 
-/// One thing in which a record differs from what the rounds make.
+/// One thing in which a record differs from what the rounds make: `recorded` is what the record holds, `recomputed`
+/// what the rounds make.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[allow(
-    missing_docs,
-    reason = "recorded is what the record holds, recomputed what the rounds make; the rest is named by the message"
-)]
 pub enum Difference {
     /// A settlement was not recorded.
     #[error("settlement {settlement} is missing")]
@@ -36,7 +33,13 @@ pub enum Difference {
     #[error("settlement {settlement} is recorded more than once")]
     SettlementRepeated { settlement: u64 },
     /// A settlement covers other rounds.
-    #[error("settlement {settlement} records rounds {}–{}, but covers {}–{}", recorded.0, recorded.1, recomputed.0, recomputed.1)]
+    #[error(
+        "settlement {settlement} records rounds {}–{}, but covers {}–{}",
+        recorded.0,
+        recorded.1,
+        recomputed.0,
+        recomputed.1
+    )]
     Rounds { settlement: u64, recorded: (u64, u64), recomputed: (u64, u64) },
     /// A worker that contributed has no entry.
     #[error("settlement {settlement} has no entry of worker {}", hex::bare(worker))]

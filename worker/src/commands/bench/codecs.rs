@@ -12,6 +12,7 @@ use models::huggingface::tensors;
 use serde::Serialize;
 
 use crate::cli::BenchCodecsArgs;
+use crate::commands::codec::FILE_BYTES_MAX;
 use crate::output;
 use crate::output::text::{bytes, count};
 
@@ -21,8 +22,6 @@ mod split;
 use fidelity::Fidelity;
 use split::Split;
 
-/// The longest file that is read, in bytes: more than any machine's memory, so that the vector's own length decides.
-const FILE_BYTES_MAX: u64 = 1 << 40;
 /// How a payload file begins.
 const PAYLOAD_MAGIC: &[u8] = b"CTGP";
 

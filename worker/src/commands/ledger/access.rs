@@ -24,7 +24,6 @@ const BALANCE_LOW: u64 = 10_000_000;
 
 /// A ledger to speak to, and the process's own one where it had to be started.
 pub struct Access {
-    /// Where it is.
     pub home: Home,
     /// Where the run's embedded ledger was not served, this process serves it.
     pub node: Option<Node>,

@@ -19,11 +19,9 @@ pub const PAYOUT_BYTES_MAX: u64 = 256 << 20;
 
 /// The records of one run.
 pub struct Books {
-    /// The run.
     pub run: RunDirectory,
     /// Its fixed facts.
     pub genesis: Genesis,
-    /// Its job.
     pub job: Job,
     /// What rewards depend on besides the rounds.
     pub conditions: Conditions,

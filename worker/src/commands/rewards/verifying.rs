@@ -94,7 +94,8 @@ fn signed_round(record: &Books, line: &RoundRecord, before: Option<&(Hash, Roste
             anyhow::ensure!(manifest.parent_hash == *parent, "the manifest does not follow the one before");
             committed.verify(&record.genesis.aggregator, roster)?;
         }
-        // Who voted on the first round is known to the aggregator's journal alone; its proposer's signature stands here.
+        // Who voted on the first round is known to the aggregator's journal alone; its proposer's signature stands
+        // here.
         None => {
             anyhow::ensure!(committed.manifest.signer == record.genesis.aggregator, "another aggregator proposed it");
             committed.manifest.verify()?;

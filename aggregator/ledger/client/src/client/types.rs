@@ -13,7 +13,6 @@ pub enum Asset {
 
 /// The contract's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_config`'s")]
 pub struct Config {
     pub admin: Address,
     pub paused: bool,
@@ -25,7 +24,6 @@ pub struct Config {
 
 /// A registered node.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_p2p_node`'s")]
 pub struct Node {
     pub node_id: String,
     pub public_key: String,
@@ -37,9 +35,7 @@ pub struct Node {
     pub reputation: u64,
 }
 
-/// A session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_session`'s")]
 pub struct Session {
     pub sponsor: Address,
     pub pool: u64,
@@ -54,7 +50,6 @@ pub struct Session {
 
 /// What a participant's contributions add up to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_contribution`'s")]
 pub struct Totals {
     pub compute_time: u64,
     pub quality_sum: u64,
@@ -65,7 +60,6 @@ pub struct Totals {
 
 /// What a participant earned in a session that was paid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_earning`'s")]
 pub struct Earning {
     pub amount: u64,
     pub claimable_at: u64,
@@ -74,7 +68,6 @@ pub struct Earning {
 
 /// A session's roots.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_root`'s")]
 pub struct Root {
     pub root: Option<[u8; 32]>,
     pub total: u64,
@@ -85,7 +78,6 @@ pub struct Root {
 
 /// A session's last anchor.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are `get_anchor`'s")]
 pub struct LastAnchor {
     pub round: u64,
     pub checkpoint_hash: Vec<u8>,

@@ -3,13 +3,9 @@
 use super::{Client, Config, Earning, LastAnchor, Node, Root, Session, Totals};
 use crate::error::ClientError;
 use crate::receipt;
-use crate::transaction::MODULE;
 use crate::transport::JSON;
-use contract::{Abort, Address, Value};
+use contract::{Abort, Address, GAS_COIN, MODULE, Value};
 use serde_json::{Value as Json, json};
-
-/// The gas coin's type.
-const GAS_COIN: &str = "0x1::aptos_coin::AptosCoin";
 
 impl Session {
     /// What `get_session` returned; nothing when that is something else.
@@ -132,12 +128,6 @@ impl Client {
         }
     }
 
-    /// What the vault holds for all sessions.
-    pub async fn vault_balance(&self) -> Result<u64, ClientError> {
-        let [balance] = self.numbers("vault_balance", &[]).await?;
-        Ok(balance)
-    }
-
     /// Whether an account may report; the admin may.
     pub async fn is_reporter(&self, account: Address) -> Result<bool, ClientError> {
         match self.view("is_reporter", &[account.into()]).await?.as_slice() {
@@ -151,19 +141,9 @@ impl Client {
         Ok(self.balance_and_time(of).await?.0)
     }
 
-    /// What an account holds of the reward asset of the embedded ledger, which is named by the module's address.
-    pub async fn reward_balance(&self, of: Address) -> Result<u64, ClientError> {
-        let module = self.home().module.to_string();
-        Ok(self.balance_of(of, &module).await?.0)
-    }
-
     /// What an account holds of the gas coin, and the chain's time in whole seconds.
     pub(crate) async fn balance_and_time(&self, of: Address) -> Result<(u64, u64), ClientError> {
-        self.balance_of(of, GAS_COIN).await
-    }
-
-    async fn balance_of(&self, of: Address, asset: &str) -> Result<(u64, u64), ClientError> {
-        match self.transport.get(&format!("/accounts/{of}/balance/{asset}")).await? {
+        match self.transport.get(&format!("/accounts/{of}/balance/{GAS_COIN}")).await? {
             Ok(answer) => {
                 let balance = receipt::number(&answer.body).ok_or(unreadable("a balance"))?;
                 Ok((balance, answer.chain_s))

@@ -1,5 +1,5 @@
-//! What an error means for a report: whether the ledger may have it already, whether time alone mends it, and what somebody
-//! should do.
+//! What an error means for a report: whether the ledger may have it already, whether time alone mends it, and what
+//! somebody should do.
 
 use super::durable::Durable;
 use crate::ClientError;

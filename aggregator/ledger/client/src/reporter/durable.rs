@@ -52,7 +52,6 @@ pub(crate) enum Job {
     Pay(Payout),
 }
 
-/// The state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Durable {
     pub(crate) target: Target,

@@ -1,5 +1,5 @@
-//! Workers' signed calls that wait to be sponsored: the newest of each kind and sender, none of them durable, since each
-//! expires within a minute and its worker signs another.
+//! Workers' signed calls that wait to be sponsored: the newest of each kind and sender, none of them durable, since
+//! each expires within a minute and its worker signs another.
 
 use crate::{Offer, OfferKind};
 use contract::Address;
@@ -49,7 +49,8 @@ impl Sender {
 }
 
 impl Offers {
-    /// Keeps an offer in place of an older one of its kind and sender; `false` where too many senders have some already.
+    /// Keeps an offer in place of an older one of its kind and sender; `false` where too many senders have some
+    /// already.
     pub(crate) fn put(&mut self, offer: Offer, now_ms: u64, now_s: u64, heartbeat_every_ms: u64) -> bool {
         if self.senders.len() >= SENDERS_MAX && !self.senders.contains_key(&offer.sender) {
             self.senders.values_mut().for_each(|sender| sender.clean(now_s));

@@ -1,25 +1,24 @@
 //! The queue's core, without I/O: records, answers and the time go in; what to do next comes out.
 //!
 //! One report is on its way at a time, in order. A transaction is recorded before it is first sent; after a crash it is
-//! looked up, and another is signed only once the first can never land: it is absent from a ledger whose time is past its
-//! expiry. Before that, and whenever the contract says that a report is there already, the ledger's views decide.
+//! looked up, and another is signed only once the first can never land: it is absent from a ledger whose time is past
+//! its expiry. Before that, and whenever the contract says that a report is there already, the ledger's views decide.
+
+mod outcome;
 
 use super::advice::{advice, is_guard};
-use super::durable::{Attempt, Durable, Item, Job};
+use super::durable::{Durable, Item, Job};
 use super::record::{Begin, Payout, Record};
-use super::verdict::{Seen, Verdict, verdict};
-use super::{Landed, Pace, Status};
+use super::verdict::Seen;
+use super::{Pace, Status};
 use crate::transaction::Signed;
 use crate::{Call, ClientError, Found, Receipt};
 use contract::{Abort, Address};
+use outcome::Inquiry;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How long a transaction that the ledger does not show is waited for before it is sent again.
-const RESEND_MS: u64 = 2_000;
 /// How many participants that were not registered are asked for again between two reports.
 const RECHECKS_MAX: u32 = 8;
-/// How many transactions of a report may be paid for in vain before somebody should look.
-const FAILED_MAX: u32 = 3;
 
 /// What to do next.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,22 +58,11 @@ enum Phase {
     LookUp,
     /// It is said to have landed; its effect must show.
     Confirm,
-    /// The ledger shows an effect that fits; which transaction made it is asked of each that was given up, the last first.
+    /// The ledger shows an effect that fits; which transaction made it is asked of each that was given up, the last
+    /// first.
     Attempts,
 }
 
-/// Whose the effect is that the ledger shows.
-#[derive(Debug, Default)]
-struct Inquiry {
-    seen: Seen,
-    asked: usize,
-    /// One that expired and is still not shown: the ledger may not keep it any more.
-    gone: bool,
-    /// One of which the node says something else than before.
-    unclear: bool,
-}
-
-/// The core.
 pub(crate) struct Queue {
     durable: Durable,
     pace: Pace,
@@ -279,132 +267,6 @@ impl Queue {
             self.phase = Phase::Look;
         }
         None
-    }
-
-    fn found(&mut self, now_ms: u64, found: Found) -> Option<Record> {
-        match found {
-            Found::Landed(receipt) if receipt.success => {
-                self.receipt = Some(*receipt);
-                self.phase = Phase::Confirm;
-            }
-            Found::Landed(receipt) => {
-                let what = format!("transaction {} failed: {}", receipt.hash, receipt.vm_status);
-                self.trouble(now_ms, what, self.failures >= FAILED_MAX);
-                return Some(Record::Failed);
-            }
-            Found::Absent { chain_s } if self.expired(chain_s) => return Some(Record::Dead),
-            Found::Absent { .. } if self.sent_ms.is_none_or(|sent_ms| now_ms >= sent_ms + RESEND_MS) => {
-                self.phase = Phase::Send;
-            }
-            Found::Absent { .. } | Found::Waiting => self.retry_ms = now_ms + self.pace.look_ms,
-        }
-        None
-    }
-
-    /// Whether the transaction on its way can no longer land, at a time of the chain.
-    fn expired(&self, chain_s: u64) -> bool {
-        self.durable.signed.as_ref().is_some_and(|signed| chain_s > signed.expires_s())
-    }
-
-    /// A receipt alone is a node's word; the report counts as landed once its effect shows too.
-    fn confirm(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
-        if let Some(receipt) = self.receipt.take()
-            && verdict(&self.durable, seen, true) == Verdict::Landed
-        {
-            return self.landed_by(&receipt).map(Record::Landed);
-        }
-        self.phase = Phase::LookUp;
-        self.trouble(
-            now_ms,
-            "a transaction is said to have landed, but the ledger shows no effect of it".into(),
-            false,
-        );
-        None
-    }
-
-    fn seen(&mut self, now_ms: u64, seen: &Seen) -> Option<Record> {
-        let doubtful = !self.durable.attempts.is_empty();
-        match verdict(&self.durable, seen, doubtful) {
-            Verdict::Landed if doubtful => {
-                self.inquiry = Inquiry { seen: seen.clone(), ..Inquiry::default() };
-                self.phase = Phase::Attempts;
-                None
-            }
-            verdict => self.judged(now_ms, verdict),
-        }
-    }
-
-    fn judged(&mut self, now_ms: u64, verdict: Verdict) -> Option<Record> {
-        self.phase = Phase::Look;
-        match verdict {
-            Verdict::NotYet => self.phase = Phase::Prepare,
-            Verdict::Landed => return self.landed_unseen().map(Record::Landed),
-            Verdict::Superseded(what) => {
-                self.last_error = Some(what);
-                return Some(Record::Superseded);
-            }
-            Verdict::Behind(what) => self.trouble(now_ms, what, false),
-            Verdict::Conflict(what) => self.trouble(now_ms, what, true),
-        }
-        None
-    }
-
-    /// The transaction that is asked for next, of those that were given up.
-    fn attempt(&self) -> Option<&Attempt> {
-        self.durable.attempts.iter().rev().nth(self.inquiry.asked)
-    }
-
-    fn found_attempt(&mut self, now_ms: u64, found: &Found) -> Option<Record> {
-        let failed = self.attempt().is_some_and(|attempt| attempt.failed);
-        match found {
-            Found::Landed(receipt) if receipt.success => return self.landed_by(receipt).map(Record::Landed),
-            Found::Landed(_) => {}
-            Found::Absent { .. } if !failed => self.inquiry.gone = true,
-            Found::Absent { .. } | Found::Waiting => self.inquiry.unclear = true,
-        }
-        self.inquiry.asked += 1;
-        if self.attempt().is_some() {
-            return None;
-        }
-        let Inquiry { seen, gone, unclear, .. } = std::mem::take(&mut self.inquiry);
-        if unclear {
-            self.phase = Phase::Look;
-            self.trouble(now_ms, "the ledger says this and that of a transaction".into(), false);
-            return None;
-        }
-        // None of ours succeeded, unless one is gone that did.
-        let verdict = if gone { Verdict::Landed } else { verdict(&self.durable, &seen, false) };
-        self.judged(now_ms, verdict)
-    }
-
-    fn landed_by(&self, receipt: &Receipt) -> Option<Landed> {
-        let (job, call) = (self.durable.job.as_ref()?, self.durable.call()?);
-        Some(Landed {
-            call: call.function().into(),
-            key: job.key(),
-            hash: Some(receipt.hash),
-            version: Some(receipt.version),
-            gas_used: Some(receipt.gas_used),
-            gas_unit_price: Some(receipt.gas_unit_price),
-            timestamp_s: Some(receipt.timestamp_s),
-        })
-    }
-
-    /// The ledger shows a report's effect, but not the transaction.
-    fn landed_unseen(&self) -> Option<Landed> {
-        let (job, call) = (self.durable.job.as_ref()?, self.durable.call()?);
-        let gone = self.durable.attempts.iter().rev().find(|attempt| !attempt.failed);
-        let hash = gone.map(|attempt| attempt.signed.hash());
-        let (version, gas_used, gas_unit_price, timestamp_s) = (None, None, None, None);
-        Some(Landed {
-            call: call.function().into(),
-            key: job.key(),
-            hash,
-            version,
-            gas_used,
-            gas_unit_price,
-            timestamp_s,
-        })
     }
 
     /// Waits after an error, longer where somebody must act.

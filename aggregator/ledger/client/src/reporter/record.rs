@@ -51,7 +51,6 @@ pub(crate) enum Begin {
     Settle(Vec<u64>),
     /// These entries that were held back before.
     Held(Vec<u64>),
-    /// The payout.
     Pay(Payout),
 }
 

@@ -1,5 +1,5 @@
-//! The queue on disk: a log of its records, and the receipts as lines of JSON for people and programs. The receipts follow
-//! from the log and are completed when it is opened.
+//! The queue on disk: a log of its records, and the receipts as lines of JSON for people and programs. The receipts
+//! follow from the log and are completed when it is opened.
 
 use super::Landed;
 use super::record::Record;
@@ -50,7 +50,6 @@ impl Store {
         Ok(())
     }
 
-    /// Appends a receipt.
     pub(crate) fn append_receipt(&mut self, landed: &Landed) -> Result<(), FileError> {
         self.receipts.append(landed)
     }

@@ -17,7 +17,6 @@ pub(crate) struct Seen {
 pub(crate) enum Verdict {
     /// It can be signed.
     NotYet,
-    /// It is there.
     Landed,
     /// Something newer is there, so it never can be, and need not.
     Superseded(String),
@@ -27,8 +26,9 @@ pub(crate) enum Verdict {
     Conflict(String),
 }
 
-/// Judges the report on its way. An effect that fits is taken to be ours only where a transaction of ours may have made it
-/// (`doubtful`): one that is said to have landed, or that was absent after its expiry by the word of a node that was wrong.
+/// Judges the report on its way. An effect that fits is taken to be ours only where a transaction of ours may have made
+/// it (`doubtful`): one that is said to have landed, or that was absent after its expiry by the word of a node that was
+/// wrong.
 pub(crate) fn verdict(durable: &Durable, seen: &Seen, doubtful: bool) -> Verdict {
     let (Some(job), Some(conditions)) = (&durable.job, &durable.session) else { return Verdict::NotYet };
     let id = conditions.session_number;

@@ -1,6 +1,6 @@
 //! Calls and views, and what is refused before anything is signed.
 
-use crate::common::anchor;
+use crate::common::{anchor, holds, vault};
 use crate::support::{FUNDS, POOL, SESSION, Served, contribution, registration, session};
 use contract::{Abort, Address};
 use ledger_client::{Account, Call, Ceilings, Client, ClientError, Found, Home, Term};
@@ -24,9 +24,9 @@ async fn a_session_is_run_and_paid() {
     submit(&reporter, Call::RecordAnchor { session_number: SESSION, anchor: anchor(3) }).await;
     submit(&reporter, Call::DistributeRewards { session_number: SESSION }).await;
     assert_eq!(client.earning(SESSION, worker.address()).await.unwrap().amount, POOL);
-    assert_eq!(client.vault_balance().await.unwrap(), POOL);
+    assert_eq!(vault(&served.ledger), POOL);
     submit(&worker, Call::ClaimReward { session_number: SESSION }).await;
-    assert_eq!(client.reward_balance(worker.address()).await.unwrap(), FUNDS + POOL);
+    assert_eq!(holds(&served.ledger, worker.address()), FUNDS + POOL);
 
     let seen = client.session(SESSION).await.unwrap().unwrap();
     assert_eq!((seen.sponsor, seen.pool, seen.closed, seen.settlement), (reporter.address(), POOL, true, 1));

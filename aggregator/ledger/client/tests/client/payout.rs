@@ -1,5 +1,6 @@
 //! How a session is paid.
 
+use crate::common::holds;
 use crate::support::{POOL, Running, SESSION, Served, contribution, session};
 use contract::{Abort, Address};
 use ledger_client::{Account, Call, ClientError, sign_claim};
@@ -58,7 +59,7 @@ async fn a_root_pays_those_who_never_registered() {
     let offer = sign_claim(&running.reporter.conditions(), &never, now_s, 1, claim).unwrap();
     running.reporter.offer(&offer).unwrap();
     running.until(|status| status.sponsored == 1).await;
-    assert_eq!(client.reward_balance(never.address()).await.unwrap(), 2_999);
+    assert_eq!(holds(&served.ledger, never.address()), 2_999);
     served.fund(&never).await;
     let again = client.submit(&never, &Call::Claim { session_number: SESSION, cumulative, proof }).await.unwrap_err();
     assert!(matches!(again, ClientError::Aborts { abort: Abort::NothingToClaim, .. }), "{again}");
@@ -69,12 +70,12 @@ async fn a_root_pays_those_who_never_registered() {
 async fn a_session_without_contributions_returns_its_pool() {
     let served = Served::start();
     let account = served.reporter().await;
-    let before = served.client().reward_balance(account.address()).await.unwrap();
+    let before = holds(&served.ledger, account.address());
     let folder = tempfile::tempdir().unwrap();
     let running = Running::start(served.home(), &account, folder.path());
     running.reporter.open_session(session()).unwrap();
     running.reporter.finish(BTreeMap::<Address, u64>::new()).unwrap();
     running.drained().await;
-    assert_eq!(served.client().reward_balance(account.address()).await.unwrap(), before);
+    assert_eq!(holds(&served.ledger, account.address()), before);
     assert!(running.reporter.settle(1, vec![]).is_err(), "it is finished");
 }

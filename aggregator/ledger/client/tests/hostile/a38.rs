@@ -1,5 +1,5 @@
-//! A38: what a worker says of itself earns nothing. Contributions come from reporters alone, and an offer, which a worker
-//! signs and a sponsor pays for, can do four things and nothing else.
+//! A38: what a worker says of itself earns nothing. Contributions come from reporters alone, and an offer, which a
+//! worker signs and a sponsor pays for, can do four things and nothing else.
 
 use crate::world::{DELAY_S, FUNDS, POOL, Person, SESSION, World, contribution, registration, session};
 use aptos_sdk::transaction::{

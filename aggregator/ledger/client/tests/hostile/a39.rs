@@ -1,4 +1,5 @@
-//! A39: whoever claims twice, with another's proof or in another's name is paid once and what is due, and nobody else's.
+//! A39: whoever claims twice, with another's proof or in another's name is paid once and what is due, and nobody
+//! else's.
 
 use crate::world::{DELAY_S, EXPIRED_S, POOL, Person, SESSION, World, contribution, registration, session};
 use contract::{Abort, Address};
@@ -135,7 +136,8 @@ async fn a39_a_proof_serves_its_own_leaf_alone() {
         proof: proof.to_vec(),
     };
     let wrong = [
-        // Another's leaf, another amount, another session's proof, a proof cut short, made longer or with a leaf for a node.
+        // Another's leaf, another amount, another session's proof, a proof cut short, made longer or with a leaf for a
+        // node.
         (&other, with(SESSION, 600, &proof)),
         (&one, with(SESSION, 601, &proof)),
         (&one, with(SESSION, u64::MAX, &proof)),

@@ -1,5 +1,5 @@
-//! F28, one call at a time: a ledger that is down, loses, repeats, reorders or lies. The client says what is wrong in an
-//! error of its own kind, and whatever it was told, a call lands once.
+//! F28, one call at a time: a ledger that is down, loses, repeats, reorders or lies. The client says what is wrong in
+//! an error of its own kind, and whatever it was told, a call lands once.
 
 use crate::proxy::{Do, Gate, Of};
 use crate::world::{EXPIRED_S, FUNDS, POOL, Person, SESSION, World, contribution, registration, session};

@@ -1,8 +1,8 @@
 //! A proxy between a client and a ledger that lies, loses, delays and repeats as a test tells it to.
 //!
 //! Every request is matched against the rules in their order; the first that matches and is not used up decides, and a
-//! request without a rule is forwarded. Nothing here waits for a time: a test waits for what the proxy has seen, and what
-//! it holds is held until the test opens its gate.
+//! request without a rule is forwarded. Nothing here waits for a time: a test waits for what the proxy has seen, and
+//! what it holds is held until the test opens its gate.
 
 use aptos_sdk::transaction::SignedTransaction;
 use http_body_util::combinators::BoxBody;
@@ -44,7 +44,6 @@ impl Seen {
 /// Which requests a rule is about.
 #[derive(Clone, Copy)]
 pub(crate) enum Of {
-    /// All.
     Any,
     /// Submissions of transactions.
     Submit,

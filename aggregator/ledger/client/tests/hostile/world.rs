@@ -1,5 +1,6 @@
 //! A ledger behind a hostile proxy, accounts on it, and its books.
 
+use crate::common;
 pub(crate) use crate::common::{SESSION, registration};
 use crate::proxy::Proxy;
 use aptos_sdk::account::Ed25519Account;
@@ -200,7 +201,7 @@ impl World {
     /// Everything of the contract that a refused call must leave as it was, for the accounts of this world.
     async fn everything(&self) -> Vec<String> {
         let client = self.client();
-        let mut all = vec![format!("{:?} {:?}", client.config().await, client.vault_balance().await)];
+        let mut all = vec![format!("{:?} {:?}", client.config().await, self.vault())];
         for session in [SESSION, SESSION + 1] {
             all.push(format!("{:?} {:?}", client.session(session).await, client.last_anchor(session).await));
             all.push(format!("{:?}", client.root(session).await));
@@ -269,8 +270,7 @@ impl World {
 
     /// What an account holds of the reward asset.
     pub(crate) fn holds(&self, account: Address) -> u64 {
-        let asset = self.ledger().module().to_string();
-        self.ledger().read(|chain| chain.balance(&account, &asset)).unwrap()
+        common::holds(self.ledger(), account)
     }
 
     /// All balances and the vault are what was minted.
@@ -281,12 +281,7 @@ impl World {
 
     /// What the vault holds, whatever the proxy says.
     pub(crate) fn vault(&self) -> u64 {
-        let name = format!("{}::training_rewards::vault_balance", self.ledger().module());
-        let call = EntryFunction::from_function_id(&name, Vec::new(), Vec::new()).unwrap();
-        match self.ledger().read(|chain| chain.view(&call, self.ledger().now_us())).unwrap()[..] {
-            [Value::U64(held)] => held,
-            ref other => panic!("{other:?}"),
-        }
+        common::vault(self.ledger())
     }
 
     /// How often each function of the contract was called with success since the ledger began.

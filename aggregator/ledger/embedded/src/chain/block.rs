@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct Mint {
     /// Counts from 0; with the module's address it makes the hash.
     pub number: u64,
-    /// Who gets it.
     pub to: Address,
     /// How much of the gas coin.
     pub gas: u64,

@@ -32,9 +32,7 @@ pub struct Committed {
     pub block: u64,
     /// That block's time, in microseconds.
     pub timestamp_us: u64,
-    /// What it was.
     pub kind: Kind,
-    /// What it did.
     pub outcome: Outcome,
 }
 

@@ -40,8 +40,8 @@ impl Waiting {
 }
 
 impl Pool {
-    /// Takes a transaction that passed the rules; one that waits already is taken again without effect, so that a client
-    /// may repeat a submission whose answer was lost.
+    /// Takes a transaction that passed the rules; one that waits already is taken again without effect, so that a
+    /// client may repeat a submission whose answer was lost.
     pub(crate) fn add(&mut self, transaction: Arc<Transaction>, now_s: u64) -> Result<(), Refused> {
         if self.by_hash.contains_key(&transaction.hash) {
             return Ok(());

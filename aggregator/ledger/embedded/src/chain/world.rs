@@ -4,14 +4,9 @@ use super::block::Mint;
 use crate::gas::{self, FRAMEWORK, GAS_ASSET};
 use crate::transaction::{Replay, Transaction};
 use aptos_sdk::transaction::EntryFunction;
-use contract::{Address, ArgumentError, CallError, State, Type, Value};
+use contract::{Address, ArgumentError, CallError, EXECUTED, GAS_COIN, MODULE, State, Type, Value};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-
-/// The contract's module.
-pub const MODULE: &str = "training_rewards";
-/// What the chain says of a call that succeeded.
-pub const EXECUTED: &str = "Executed successfully";
 
 /// What an account has besides the contract's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -27,7 +22,6 @@ pub struct Account {
 pub struct Emitted {
     /// As the chain writes it: address, module, name.
     pub kind: String,
-    /// The fields.
     pub data: Json,
 }
 
@@ -172,7 +166,8 @@ impl World {
         }
     }
 
-    /// What an account holds of an asset: the gas coin by its type or as `0xa`, the reward asset by the module's address.
+    /// What an account holds of an asset: the gas coin by its type or as `0xa`, the reward asset by the module's
+    /// address.
     pub(crate) fn balance(&self, of: &Address, asset: &str) -> Option<u64> {
         if asset == GAS_COIN {
             return Some(self.account(of).gas);
@@ -184,9 +179,6 @@ impl World {
         }
     }
 }
-
-/// The gas coin's type.
-pub(crate) const GAS_COIN: &str = "0x1::aptos_coin::AptosCoin";
 
 /// The chain's sentence about a call of the contract that failed.
 fn status(module: &Address, error: &CallError) -> String {

@@ -1,22 +1,14 @@
 //! Transactions, blocks and the contract's interface in the node's JSON.
 
-use crate::chain::{Chain, Committed, EXECUTED, Emitted, GAS_COIN, Kind, MODULE, Outcome};
+use crate::chain::{Chain, Committed, Emitted, Kind, Outcome};
 use crate::transaction::{Hash, Replay, Transaction};
 use aptos_sdk::transaction::{AccountAuthenticator, EntryFunction, TransactionAuthenticator};
-use contract::{Address, Type, Value};
+use contract::{Address, EXECUTED, GAS_COIN, MODULE, Type, Value};
 use serde_json::{Value as Json, json};
-use std::fmt::Write;
 
 /// Bytes as `0x` and digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 + 2 * bytes.len()), |mut text, byte| {
-        if text.is_empty() {
-            text.push_str("0x");
-        }
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("0x{}", ::hex::encode(bytes))
 }
 
 /// The sender of the faucet's gifts: the account that mints on a local Aptos network.

@@ -2,10 +2,10 @@
 
 use super::answer::Answer;
 use super::{body, render, submit, view};
-use crate::chain::{Chain, Found, MODULE};
+use crate::chain::{Chain, Found};
 use crate::transaction::Hash;
 use crate::{Ledger, Refused, gas};
-use contract::Address;
+use contract::{Address, MODULE};
 use hyper::body::Incoming;
 use hyper::{Method, Request};
 use serde_json::{Value as Json, json};
@@ -252,12 +252,9 @@ fn address_of(text: &str) -> Result<Address, Answer> {
 }
 
 fn hash_of(text: &str) -> Result<Hash, Answer> {
-    let digits = text.strip_prefix("0x").unwrap_or(text);
-    // An address has the same 32 bytes, but may leave out zeros.
-    match digits.parse::<Address>() {
-        Ok(Address(bytes)) if digits.len() == 64 => Ok(bytes),
-        _ => Err(Answer::invalid("a hash has 64 hexadecimal digits")),
-    }
+    let mut hash = Hash::default();
+    let read = hex::decode_to_slice(text.strip_prefix("0x").unwrap_or(text), &mut hash);
+    read.map(|()| hash).map_err(|_| Answer::invalid("a hash has 64 hexadecimal digits"))
 }
 
 fn parse(text: &str, what: &str) -> Result<u64, Answer> {

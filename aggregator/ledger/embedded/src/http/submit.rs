@@ -76,8 +76,8 @@ pub(super) async fn simulate(ledger: &Ledger, request: Request<Incoming>, query:
     }
 }
 
-/// The transaction with the price and the limit that the query asks the ledger to choose: the limit is what the payer can
-/// pay, up to the highest.
+/// The transaction with the price and the limit that the query asks the ledger to choose: the limit is what the payer
+/// can pay, up to the highest.
 fn with_estimates(ledger: &Ledger, bytes: &Bytes, query: &HashMap<String, String>) -> Result<Vec<u8>, Refused> {
     let asks = |name: &str| query.get(name).is_some_and(|value| value == "true");
     let price = asks("estimate_gas_unit_price") || asks("estimate_prioritized_gas_unit_price");

@@ -3,9 +3,8 @@
 use super::answer::{ABORTED, Answer};
 use super::{body, render};
 use crate::Ledger;
-use crate::chain::MODULE;
 use aptos_sdk::transaction::EntryFunction;
-use contract::{Address, Type, Value};
+use contract::{Address, MODULE, Type, Value};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::header::ACCEPT;

@@ -173,7 +173,7 @@ async fn transactions_are_as_long_as_the_gas_table_says() {
     let sponsored = sponsored.build_and_sign(&reporter, &[], &sponsor).unwrap().to_bcs().unwrap();
 
     let folder = std::path::PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap());
-    let readme = std::fs::read_to_string(folder.join("../../move/README.md")).unwrap();
+    let readme = std::fs::read_to_string(folder.join("../../../move/README.md")).unwrap();
     let length = format!("a transaction of {},{:03} bytes", alone.len() / 1_000, alone.len() % 1_000);
     let longer = format!("then {} bytes longer", sponsored.len() - alone.len());
     assert!(readme.contains(&length) && readme.contains(&longer), "{length}; {longer}");

@@ -10,8 +10,8 @@ fn image(ledger: &Ledger) -> (u64, [u8; 32], u64) {
     ledger.read(|chain| (chain.version(), chain.digest(), chain.height()))
 }
 
-/// A folder with a ledger in which a node registered and sent `beats` heartbeats, each in a block of its own; the images
-/// after each.
+/// A folder with a ledger in which a node registered and sent `beats` heartbeats, each in a block of its own; the
+/// images after each.
 async fn filled(folder: &Path, beats: u64) -> Vec<((u64, [u8; 32], u64), u64)> {
     let (ledger, _) = open(folder);
     let size = || std::fs::metadata(folder.join(LOG_FILE)).unwrap().len();

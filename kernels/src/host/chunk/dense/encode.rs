@@ -10,12 +10,8 @@ use simd::vectorised;
 use super::{BLOCK, SCALE_BYTES, Width, scale_of};
 use crate::format::CHUNK;
 use crate::host::chunk::bits;
-use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, bf16_parts, bf16_to_f32, parts};
+use crate::host::magnitude::{INFINITY_BITS, MAGNITUDE_MASK, ROUNDER, ROUNDER_F32, bf16_parts, bf16_to_f32, parts};
 use crate::host::rounding::{Rounding, random_words};
-
-/// Adding this to a small f32 rounds it to an integer, to nearest, ties to even, whose low byte is then that of the
-/// sum.
-const ROUNDER_F32: f32 = 12_582_912.0;
 
 /// Distance from the nearest integer beyond which a product may lie on the wrong side of a tie: ½ − 2^−15.
 const NEAR_TIE: f32 = 0.5 - 1.0 / 32_768.0;
@@ -100,6 +96,7 @@ fn nearest(width: Width, values: &[f32; BLOCK], bits: u16) -> [i8; BLOCK] {
     let (mut codes, mut near) = ([0; BLOCK], 0u32);
     for (code, value) in codes.iter_mut().zip(values) {
         let quotient = value * reciprocal;
+        // The low byte of the sum is then that of the integer.
         let sum = quotient + ROUNDER_F32;
         let distance = (quotient - (sum - ROUNDER_F32)).abs();
         near |= u32::from(distance > NEAR_TIE);

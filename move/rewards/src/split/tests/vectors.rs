@@ -1,6 +1,7 @@
 //! The vectors that the Move package is tested on too. `REWARDS_WRITE_VECTORS=1` writes them anew.
 
 use super::{naive, one};
+use crate::hex::prefixed;
 use crate::merkle::{self, Tree};
 use crate::{Participant, Rules, split};
 use serde_json::{Value, json};
@@ -46,14 +47,20 @@ fn edge_cases() -> Vec<Case> {
         case("one alone, one unit", 1, USUAL, vec![one(1, best)]),
         case("no pool", 0, USUAL, vec![one(1, best), one(2, best)]),
         case("no quality returns the pool", 1000, USUAL, vec![one(1, [9, 0, 9, 100]), one(2, [3, 0, 9, 100])]),
-        case("no quality earns nothing beside one that has", 1000, USUAL, vec![one(1, [9, 0, 9, 100]), one(2, [3, 1, 9, 0])]),
+        case("no quality earns nothing beside one that has", 1000, USUAL,
+            vec![one(1, [9, 0, 9, 100]), one(2, [3, 1, 9, 0])]),
         case("quality alone", 1000, USUAL, vec![one(1, [0, 1, 0, 0])]),
         case("80 to 20", 1_000_000, USUAL, vec![one(1, best), one(2, [50, 60, 50, 60])]),
-        case("quality at the threshold is not above", 1000, USUAL, vec![one(1, [100, 90, 100, 100]), one(2, [10, 91, 10, 10])]),
-        case("the exact mean is above though its floor is not", 1000, USUAL, vec![one(1, [100, 90, 100, 100]), several(2, [1, 181, 1, 0], 2)]),
-        case("the exact mean at the threshold", 1000, USUAL, vec![one(1, [100, 80, 100, 100]), several(2, [1, 180, 1, 0], 2)]),
-        case("a mean below one floors to no quality", 1000, [80, 20, 0], vec![one(1, [5, 5, 5, 5]), several(2, [9, 1, 9, 200], 2)]),
-        case("threshold 0 takes every positive score", 1000, [80, 20, 0], vec![one(1, [5, 5, 5, 5]), one(2, [5, 1, 5, 5])]),
+        case("quality at the threshold is not above", 1000, USUAL,
+            vec![one(1, [100, 90, 100, 100]), one(2, [10, 91, 10, 10])]),
+        case("the exact mean is above though its floor is not", 1000, USUAL,
+            vec![one(1, [100, 90, 100, 100]), several(2, [1, 181, 1, 0], 2)]),
+        case("the exact mean at the threshold", 1000, USUAL,
+            vec![one(1, [100, 80, 100, 100]), several(2, [1, 180, 1, 0], 2)]),
+        case("a mean below one floors to no quality", 1000, [80, 20, 0],
+            vec![one(1, [5, 5, 5, 5]), several(2, [9, 1, 9, 200], 2)]),
+        case("threshold 0 takes every positive score", 1000, [80, 20, 0],
+            vec![one(1, [5, 5, 5, 5]), one(2, [5, 1, 5, 5])]),
         case("threshold 100 takes none", 1000, [80, 20, 100], vec![one(1, best), one(2, [5, 100, 5, 5])]),
         case("equal scores, units to the lower addresses", 11, [100, 0, 90], same(3)),
         case("equal scores, every split has remainders", 101, USUAL, same(7)),
@@ -61,17 +68,23 @@ fn edge_cases() -> Vec<Case> {
         case("10 positive: one top", 1000, USUAL, same(10)),
         case("19 positive: one top", 1003, USUAL, same(19)),
         case("20 positive: two tops", 1003, USUAL, same(20)),
-        case("20 with one of no quality: one top", 1003, USUAL, { let mut all = same(20); all[4].quality_sum = 0; all }),
+        case("20 with one of no quality: one top", 1003, USUAL,
+            { let mut all = same(20); all[4].quality_sum = 0; all }),
         case("base only", 1001, [100, 0, 90], vec![one(1, best), one(2, [1, 2, 3, 4])]),
         case("bonus only, odd", 1001, [0, 100, 90], vec![one(1, best), one(2, [50, 95, 50, 50])]),
         case("1 percent of bonus of a small pool", 99, [99, 1, 90], vec![one(1, best), one(2, best)]),
         case("largest pool", u64::MAX, USUAL, vec![one(1, best), one(2, [50, 60, 50, 60]), one(3, [1, 1, 1, 1])]),
         case("largest pool to equals", u64::MAX, USUAL, same(21)),
-        case("largest totals", 1_000_000, USUAL, vec![one(1, [u64::MAX, 70, u64::MAX, 70]), one(2, [u64::MAX - 1, 70, u64::MAX / 2, 70])]),
-        case("largest sums", 1_000_000, USUAL, vec![several(1, [7, u64::MAX / 100 * 100, 7, u64::MAX / 100 * 100], u64::MAX / 100), several(2, [7, u64::MAX / 100 * 91, 7, 0], u64::MAX / 100)]),
+        case("largest totals", 1_000_000, USUAL,
+            vec![one(1, [u64::MAX, 70, u64::MAX, 70]), one(2, [u64::MAX - 1, 70, u64::MAX / 2, 70])]),
+        case("largest sums", 1_000_000, USUAL, vec![
+            several(1, [7, u64::MAX / 100 * 100, 7, u64::MAX / 100 * 100], u64::MAX / 100),
+            several(2, [7, u64::MAX / 100 * 91, 7, 0], u64::MAX / 100),
+        ]),
         case("no time", 1000, USUAL, vec![one(1, [0, 50, 10, 50]), one(2, [0, 40, 20, 50])]),
         case("no data", 1000, USUAL, vec![one(1, [10, 50, 0, 50]), one(2, [20, 40, 0, 50])]),
-        case("participants out of order", 12_345, USUAL, vec![one(9, [5, 50, 5, 50]), one(3, [6, 60, 6, 60]), one(5, [5, 50, 5, 50])]),
+        case("participants out of order", 12_345, USUAL,
+            vec![one(9, [5, 50, 5, 50]), one(3, [6, 60, 6, 60]), one(5, [5, 50, 5, 50])]),
         case("high bytes of addresses decide", 13, USUAL, {
             let mut all = same(3);
             all[0].address[0] = 0xff;
@@ -111,10 +124,6 @@ fn random_case(random: &mut Random, n: u64) -> Case {
     Case { name: format!("random, {n} participants"), pool, rules, participants }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold("0x".into(), |text, byte| format!("{text}{byte:02x}"))
-}
-
 impl Case {
     fn json(&self) -> Value {
         let [base, bonus, threshold] = self.rules;
@@ -124,7 +133,7 @@ impl Case {
         assert_eq!(returned, result.returned, "{}", self.name);
         let participants = self.participants.iter().map(|p| {
             json!({
-                "address": hex(&p.address),
+                "address": prefixed(&p.address),
                 "compute_time": p.compute_time.to_string(),
                 "data_transmitted": p.data_transmitted.to_string(),
                 "quality_sum": p.quality_sum.to_string(),
@@ -134,7 +143,7 @@ impl Case {
         });
         let shares = result.shares.iter().map(|s| {
             json!({
-                "address": hex(&s.address),
+                "address": prefixed(&s.address),
                 "score": s.score.to_string(),
                 "base": s.base.to_string(),
                 "bonus": (s.top + s.quality_bonus).to_string(),
@@ -162,14 +171,14 @@ fn tree_json(n: u8) -> Value {
     let claims = tree.amounts().keys().map(|address| {
         let (amount, proof) = tree.proof(address).unwrap();
         json!({
-            "address": hex(address),
+            "address": prefixed(address),
             "cumulative": amount.to_string(),
-            "leaf": hex(&merkle::leaf(session_number, address, amount)),
-            "proof": proof.iter().map(|hash| hex(hash)).collect::<Vec<_>>(),
+            "leaf": prefixed(&merkle::leaf(session_number, address, amount)),
+            "proof": proof.iter().map(prefixed).collect::<Vec<_>>(),
         })
     });
     let claims: Vec<_> = claims.collect();
-    json!({ "session_id": session_number.to_string(), "root": hex(&tree.root()), "claims": claims })
+    json!({ "session_id": session_number.to_string(), "root": prefixed(&tree.root()), "claims": claims })
 }
 
 fn check(file: &str, vectors: Vec<Value>) {

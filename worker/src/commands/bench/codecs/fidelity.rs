@@ -22,7 +22,8 @@ pub(super) struct Fidelity {
     pub(super) error: f64,
 }
 
-/// The fidelity of `decoded` to `values`, and for a sparse codec that of every split of the same picks. Both [elements].
+/// The fidelity of `decoded` to `values`, and for a sparse codec that of every split of the same picks. Both
+/// [elements].
 pub(super) fn measure(codec: Codec, values: &[f32], decoded: &[f32]) -> Vec<(Option<Split>, Fidelity)> {
     let entries = codec.is_sparse().then(|| kernels::coordinates(codec, CHUNK) as usize);
     let chunks: Vec<Energy> = values

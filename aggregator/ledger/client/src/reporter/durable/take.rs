@@ -12,7 +12,6 @@ const ENTRIES_MAX: usize = 1_000_000;
 
 /// Why a report is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[expect(missing_docs, reason = "the messages say it")]
 pub enum Untaken {
     #[error("no session was opened yet")]
     NoSession,
