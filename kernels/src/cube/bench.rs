@@ -133,7 +133,7 @@ impl<'a> Bench<'a> {
         let body = reference::encode(codec, &sum).map_err(|_| wrong("encode"))?;
         let there = || upload(sum.clone(), self.device);
         if super::encode(codec, there()).as_ref() != Ok(&body) {
-            return Err(wrong("encode").into());
+            return Err(wrong("encode"));
         }
         // Of β = 1 and no step the sum is the residual, in any device's floats.
         let compressed = super::compress(codec, Rounding::Nearest, there(), there(), there(), 1.0);
@@ -141,7 +141,7 @@ impl<'a> Bench<'a> {
         let mut expected = sum.clone();
         let subtracted = host::subtract(codec, &body, &mut expected);
         if subtracted.is_err() || found != body || read_floats(left).as_ref() != Ok(&expected) {
-            return Err(wrong("compress").into());
+            return Err(wrong("compress"));
         }
         let bodies = bodies(codec, SUMMANDS[0], length);
         let (summands, members) = (summands_of(&bodies), members_of(&bodies));
@@ -149,10 +149,10 @@ impl<'a> Bench<'a> {
         let applied = reference::apply(codec, &mut next, &summands, &OuterStep::MEAN);
         let found = super::apply(codec, there(), &summands, &OuterStep::MEAN).map_err(|_| wrong("apply"))?;
         if applied.is_err() || read_floats(found).as_ref() != Ok(&next) {
-            return Err(wrong("apply").into());
+            return Err(wrong("apply"));
         }
         if super::dot_sum(codec, length, &members, self.device) != reference::dot_sum(codec, length, &members) {
-            return Err(wrong("scan").into());
+            return Err(wrong("scan"));
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ const ROUNDS_SERVED: usize = 2;
 
 /// What the aggregator's driver hands in.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "inputs come one at a time and are consumed at once")]
 pub enum Input {
     /// A peer asks to take part.
     Hello { from: WorkerId, hello: Hello },

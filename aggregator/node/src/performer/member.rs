@@ -21,6 +21,7 @@ use super::gate::{Gated, Ticket};
 
 /// What a worker's driver hands in. `W` is what a body has written to the disk, opaque here.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "inputs come one at a time and are consumed at once")]
 pub enum Input<W> {
     /// The aggregator is connected, for the first time or again.
     Connected,

@@ -64,5 +64,5 @@ fn a_commitment_made_twice_is_the_same_bytes() {
 #[test]
 fn a_key_is_not_shown() {
     let shown = format!("{:?}", keypair(1));
-    assert!(!shown.contains(&crate::encoding::to_hex(&keypair(1).secret())));
+    assert!(!shown.contains(&crate::encoding::to_hex(keypair(1).secret())));
 }

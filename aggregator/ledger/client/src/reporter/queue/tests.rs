@@ -458,7 +458,7 @@ fn more_participants_than_the_contract_pays_are_paid_by_a_root() {
     let many: Vec<Address> = (0..257_u64).map(|n| Address([n.to_le_bytes(); 4].concat().try_into().unwrap())).collect();
     many.iter().for_each(|of| world.register(*of));
     life.report(Report::Open(conditions()));
-    let entries = many.iter().map(|of| Entry { worker: [0; 32], address: (*of).0, ..contribution(0, 1) }).collect();
+    let entries = many.iter().map(|of| Entry { worker: [0; 32], address: of.0, ..contribution(0, 1) }).collect();
     life.report(Report::Settle { settlement: 1, entries });
     life.report(Report::Finish { amounts: many.iter().map(|of| (*of, 10)).collect() });
     drain(&mut life, &mut world);
