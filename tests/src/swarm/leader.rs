@@ -15,6 +15,7 @@ use super::world::{Event, LeaderLife, World};
 const ROUNDS_SERVED: usize = 2;
 
 /// Work for the aggregator's compute thread, done one after the other.
+#[allow(clippy::large_enum_variant, reason = "a handful are under way")]
 pub(super) enum Job {
     Score(ScoreRequest),
     Aggregate(AggregateRequest),

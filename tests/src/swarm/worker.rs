@@ -13,6 +13,7 @@ use super::plant::Plant;
 use super::world::{Blobs, Event, WorkerLife, World};
 
 /// Work for a worker's compute thread, done one after the other.
+#[allow(clippy::large_enum_variant, reason = "a handful are under way")]
 pub(super) enum Job {
     Train { round: Round, head: Head, codec: String, cut: bool },
     Verify { request: VerifyRequest, payloads: Payloads },

@@ -103,6 +103,7 @@ pub(super) struct Worker<B: Body> {
     pub(super) done: bool,
 }
 
+#[allow(clippy::large_enum_variant, reason = "events are made one at a time and consumed at once")]
 pub(super) enum Event<W> {
     ToLeader { worker: usize, link: u64, message: Message },
     ToWorker { worker: usize, link: u64, message: Message },

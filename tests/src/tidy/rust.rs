@@ -20,7 +20,7 @@ pub struct Rust {
 
 /// A word or a sign of code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Token<'a> {
+pub(super) struct Token<'a> {
     pub at: usize,
     pub text: &'a str,
 }
@@ -70,7 +70,7 @@ impl Rust {
 
 /// The words and signs of code, in order.
 #[must_use]
-pub fn tokens(code: &str) -> Vec<Token<'_>> {
+pub(super) fn tokens(code: &str) -> Vec<Token<'_>> {
     let mut tokens = Vec::new();
     let mut characters = code.char_indices().peekable();
     while let Some((at, first)) = characters.next() {
