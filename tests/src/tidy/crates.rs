@@ -43,7 +43,8 @@ pub enum MayKnow {
 }
 
 impl House {
-    /// Asks cargo, for this machine and without the network: what was built here is there.
+    /// Asks cargo, for this machine. What the workspace's own build fetched is enough, so that no network is needed;
+    /// only where a part was built does cargo fetch the rest.
     ///
     /// # Panics
     /// When cargo has no answer.
@@ -52,12 +53,15 @@ impl House {
         let ask = |program: &str, arguments: &[&str]| {
             let answer =
                 Command::new(program).args(arguments).current_dir(root).output().expect("cargo and rustc start");
-            assert!(answer.status.success(), "{program}: {}", String::from_utf8_lossy(&answer.stderr));
-            answer.stdout
+            let said = String::from_utf8_lossy(&answer.stderr).into_owned();
+            if answer.status.success() { Ok(answer.stdout) } else { Err(format!("{program}: {said}")) }
         };
-        let version = String::from_utf8(ask("rustc", &["-vV"])).expect("rustc speaks UTF-8");
+        let version = ask("rustc", &["-vV"]).unwrap_or_else(|said| panic!("{said}"));
+        let version = String::from_utf8_lossy(&version);
         let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("rustc knows its host");
-        let metadata = ask(env!("CARGO"), &["metadata", "--format-version=1", "--offline", "--filter-platform", host]);
+        let question = ["metadata", "--format-version=1", "--filter-platform", host, "--offline"];
+        let answer = ask(env!("CARGO"), &question).or_else(|_| ask(env!("CARGO"), &question[..4]));
+        let metadata = answer.unwrap_or_else(|said| panic!("{said}"));
         Self::from_metadata(&serde_json::from_slice(&metadata).expect("cargo writes JSON"))
     }
 
