@@ -87,7 +87,7 @@ fn changed(path: &Path) -> Option<SystemTime> {
 
 /// When the newest source of the program was written.
 fn sources_changed() -> SystemTime {
-    let mut waiting: Vec<PathBuf> = ["worker", "aggregator", "kernels", "models", "Cargo.lock"]
+    let mut waiting: Vec<PathBuf> = ["worker", "aggregator", "kernels", "models", "move", "Cargo.lock"]
         .iter()
         .map(|name| repository().join(name))
         .collect();
