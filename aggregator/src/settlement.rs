@@ -1,8 +1,8 @@
 //! What a session owes its workers, kept in the run directory: accounts, settlements, and the payout at its end.
 //!
-//! Everything but the accounts follows from `rounds.jsonl` (`move/REWARDS.md`), so a restart replays that log, and anybody can
-//! recompute the rest. Invariants: the account that a worker is paid to is on the disk before a settlement that names it,
-//! and a settlement before it is reported; a worker's account never changes in a session.
+//! Everything but the accounts follows from `rounds.jsonl` (`move/REWARDS.md`), so a restart replays that log, and
+//! anybody can recompute the rest. Invariants: the account that a worker is paid to is on the disk before a settlement
+//! that names it, and a settlement before it is reported; a worker's account never changes in a session.
 
 use std::collections::BTreeSet;
 

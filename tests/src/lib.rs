@@ -1,9 +1,9 @@
-//! What the tests of the whole share: the program as processes, their events, run directories, Python; and the simulation of
-//! whole sessions ([`swarm`]).
+//! What the tests of the whole share: the program as processes, their events, run directories, Python; and the
+//! simulation of whole sessions ([`swarm`]).
 //!
-//! Invariants of the tests with processes: they work on what a user has, the program and its files, never on a stand-in;
-//! every wait ends with a condition or at a deadline that says what was waited for; whatever a test starts ends with it, also
-//! when it fails.
+//! Invariants of the tests with processes: they work on what a user has, the program and its files, never on a
+//! stand-in; every wait ends with a condition or at a deadline that says what was waited for; whatever a test starts
+//! ends with it, also when it fails.
 
 pub mod job;
 pub mod ledger;

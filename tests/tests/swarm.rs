@@ -1,6 +1,6 @@
-//! Whole sessions in virtual time, one seed after the other: what may never happen is checked while it would, and the seed
-//! of a failure is printed. `SIMULATION_SEEDS=n` runs n of each kind, `SIMULATION_SEED=s` only that one; `COTRAIN_LONG=1`
-//! runs ten times as many.
+//! Whole sessions in virtual time, one seed after the other: what may never happen is checked while it would, and the
+//! seed of a failure is printed. `SIMULATION_SEEDS=n` runs n of each kind, `SIMULATION_SEED=s` only that one;
+//! `COTRAIN_LONG=1` runs ten times as many.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -97,8 +97,8 @@ fn a_session_that_is_killed_and_resumed_ends_as_an_undisturbed_one() {
     assert!(figures.worker_deaths > 0 && figures.leader_deaths > 0 && figures.files_lost > 0, "{figures:?}");
 }
 
-/// The chains of states that these sessions had before the simulation ran the production performers: restructuring moves
-/// none of them. Renewed, with a word why, when a rule of the protocol changes on purpose.
+/// The chains of states that these sessions had before the simulation ran the production performers: restructuring
+/// moves none of them. Renewed, with a word why, when a rule of the protocol changes on purpose.
 #[test]
 fn the_same_seeds_give_the_same_chains_of_states_as_ever() {
     let mut chains = Vec::new();

@@ -20,7 +20,7 @@ pub use ledger::{
 pub use tools::{
     BenchCodecsArgs, BenchCommand, BenchKernelsArgs, BenchTrainArgs, CheckpointCommand, CodecArchiveArgs, CodecCommand,
     CodecDecodeArgs, CodecEncodeArgs, CodecInspectArgs, CodecRestoreArgs, ConfigCommand, DoctorArgs, ExplainArgs,
-    GenerateArgs, PlanArgs, SHARD_BYTES_MAX,
+    GenerateArgs, PlanArgs,
 };
 
 /// Train a transformer together: a swarm of workers and an aggregator that scores what they send.
@@ -168,7 +168,8 @@ pub struct UpArgs {
     /// The form of the output.
     #[command(flatten)]
     pub output: OutputArgs,
-    /// Seconds before what was earned may be claimed from the swarm's own ledger: the time in which it can be contested.
+    /// Seconds before what was earned may be claimed from the swarm's own ledger: the time in which it can be
+    /// contested.
     #[arg(long, env = "COTRAIN_CLAIM_DELAY_S", value_name = "SECONDS", default_value_t = 86_400)]
     pub claim_delay_s: u64,
     /// Deaths of one process that are answered by starting it again.
@@ -213,7 +214,8 @@ pub struct AggregatorArgs {
     #[command(flatten)]
     pub run: RunArgs,
     /// Where to listen, as ADDRESS:PORT or a multiaddress; port 0 takes a free one. May be given several times.
-    #[arg(long, env = "COTRAIN_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:0", value_parser = listen_address)]
+    #[arg(long, env = "COTRAIN_LISTEN", value_name = "ADDR", default_value = "0.0.0.0:0")]
+    #[arg(value_parser = listen_address)]
     pub listen: Vec<String>,
     /// Multiaddresses to put into the invite instead of those listened on (behind a router).
     #[arg(long, env = "LIBP2P_ANNOUNCE_ADDR", value_name = "MULTIADDR", value_delimiter = ',')]

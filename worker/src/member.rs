@@ -1,8 +1,8 @@
 //! The worker as a process: the thin loop around its performer ([`node::performer::member`]), which holds the
 //! protocol's core of a worker and all that has to be remembered beside it.
 //!
-//! Four owners: this task (the performer, the disk's records), the network task behind [`network::Network`], the compute
-//! thread that owns trainer, residual and state ([`node::learner`]), and the thread that writes the large files
+//! Four owners: this task (the performer, the disk's records), the network task behind [`network::Network`], the
+//! compute thread that owns trainer, residual and state ([`node::learner`]), and the thread that writes the large files
 //! ([`writer`]). Messages and answers go into the performer; its effects come out and are carried out in their order
 //! ([`session`]). What survives a restart is in [`directory`].
 

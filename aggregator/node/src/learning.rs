@@ -1,8 +1,8 @@
 //! A worker's part of a round as functions: the inner steps, the encoding, the payload.
 //!
 //! Invariants: what comes out depends on the arguments alone, so the same task from the same optimiser and residual
-//! gives the same payload; a training that is cut short changes neither of the two. Nothing here has an owner or a disk:
-//! a worker, its successor, a simulated node and whoever replays a worker's steps call the same functions.
+//! gives the same payload; a training that is cut short changes neither of the two. Nothing here has an owner or a
+//! disk: a worker, its successor, a simulated node and whoever replays a worker's steps call the same functions.
 
 use std::time::Instant;
 

@@ -1,6 +1,7 @@
 //! What the kernels and the protocol both bound, tied together here, since neither knows the other.
 //!
-//! The kernels' proofs that no sum leaves its integer rest on these numbers, and the protocol judges and admits by them.
+//! The kernels' proofs that no sum leaves its integer rest on these numbers, and the protocol judges and admits by
+//! them.
 
 use kernels::Codec;
 use protocol::limits::CODEC_NAME_BYTES_MAX;

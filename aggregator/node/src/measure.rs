@@ -105,8 +105,8 @@ pub fn score(
     Ok(Scored { round: request.round, base_loss_micronats: Some(to_millionths(mean(&base))), measured })
 }
 
-/// Measures what a vote needs: every gate and norm, one worker's gain and cosine, and the next state, which comes with it
-/// so that nobody need compute it again.
+/// Measures what a vote needs: every gate and norm, one worker's gain and cosine, and the next state, which comes with
+/// it so that nobody need compute it again.
 ///
 /// # Errors
 /// [`MeasureError`] when this node cannot measure.

@@ -1,8 +1,8 @@
 //! The state that all members share (PROTOCOL.md, "The state"), and the one function that makes the next one
 //! (kernels/FORMAT.md, section 6).
 //!
-//! Invariants: equal states, summands and payload bodies give equal next states on every node; an error leaves the state
-//! as it was; the hash of a state is the BLAKE3 of its bytes, so a state is also a blob that anyone can check.
+//! Invariants: equal states, summands and payload bodies give equal next states on every node; an error leaves the
+//! state as it was; the hash of a state is the BLAKE3 of its bytes, so a state is also a blob that anyone can check.
 
 use kernels::{ApplyError, Codec, OuterStep, Summand};
 use models::{AdamWConfig, Layout, OptimizerState, Schedule};

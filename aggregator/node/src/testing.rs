@@ -1,5 +1,5 @@
-//! A small session in memory for tests, of this crate and of those that include this file: keys, a model of a few thousand
-//! parameters, payloads, manifests.
+//! A small session in memory for tests, of this crate and of those that include this file: keys, a model of a few
+//! thousand parameters, payloads, manifests.
 
 use kernels::{Codec, Header, VERSION, encode, seal};
 use models::data::{self, Split};

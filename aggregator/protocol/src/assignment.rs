@@ -1,9 +1,9 @@
 //! Which sequences a worker trains on: a pure function of the head and the job, so anyone can recompute it.
 //!
 //! Training text is cut into `windows` numbered from 0. The session counts the sequences that it assigns, one after the
-//! other; an inner step takes the next Σ batch of the contributors, worker by worker in their order, so that the union of
-//! their batches is one contiguous stretch of the count. Each pass over the windows (`count / windows`) goes through all of
-//! them once, in an order of its own. An abandoned round gives its stretch back.
+//! other; an inner step takes the next Σ batch of the contributors, worker by worker in their order, so that the union
+//! of their batches is one contiguous stretch of the count. Each pass over the windows (`count / windows`) goes through
+//! all of them once, in an order of its own. An abandoned round gives its stretch back.
 
 use crate::{Hash, Head, Parameters, Round, WorkerId, limits::SCORING_WINDOWS_MAX};
 use std::collections::BTreeSet;
@@ -23,8 +23,8 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// The assignment of `round` on top of `head`: `inner_steps` of `batch_sequences` for each speed step of a contributor,
-    /// from a training text of `windows` windows.
+    /// The assignment of `round` on top of `head`: `inner_steps` of `batch_sequences` for each speed step of a
+    /// contributor, from a training text of `windows` windows.
     #[must_use]
     pub fn new(head: &Head, round: Round, parameters: &Parameters, windows: u64) -> Self {
         let share = |speed_step: u32| u64::from(speed_step) * u64::from(parameters.batch_sequences);
@@ -65,14 +65,9 @@ impl Assignment {
         self.stretch(self.step_start(inner_step).saturating_add(offset), batch)
     }
 
-    /// Windows of all workers in an inner step: the union batch, in the order of workers.
-    #[must_use]
-    pub fn union(&self, inner_step: u32) -> Vec<u64> {
-        self.stretch(self.step_start(inner_step), self.step_sequences())
-    }
-
     /// At most `count` distinct windows that nobody was assigned in this round, drawn by `seed` (the round's evaluation
-    /// seed). A text too short to spare as many gives fewer, and one that is used up whole gives some that were assigned.
+    /// seed). A text too short to spare as many gives fewer, and one that is used up whole gives some that were
+    /// assigned.
     #[must_use]
     pub fn scoring_windows(&self, seed: &Hash, count: usize) -> Vec<u64> {
         let assigned = self.assigned();

@@ -19,8 +19,8 @@
 //!   certificate `Closed`, the proposal its `Propose`, the committed manifest its `Committed`, the abandonment its
 //!   `Abandoned`. So a core that was killed at any instant and rebuilt says nothing that contradicts what it said
 //!   before; within a term it proposes the same bytes.
-//! - A round commits with the signatures of a quorum of the voters that the last committed manifest fixed, and only with
-//!   these; once its abandonment is recorded it never commits.
+//! - A round commits with the signatures of a quorum of the voters that the last committed manifest fixed, and only
+//!   with these; once its abandonment is recorded it never commits.
 //! - Every acknowledged commit is in the closed set, and so has its entry in the manifest.
 //! - A live member is waited for until the phase's deadline; one whose connection has been lost for longer than
 //!   `reconnect_grace_ms` is not; after a start everyone counts as live until `join_deadline_ms`.

@@ -25,8 +25,8 @@ impl Hash {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// The hash of a value: BLAKE3(domain ‖ 0 ‖ canonical bytes). The zero byte keeps one domain from being the start of
-    /// another.
+    /// The hash of a value: BLAKE3(domain ‖ 0 ‖ canonical bytes). The zero byte keeps one domain from being the start
+    /// of another.
     #[must_use]
     pub fn of_value<T: Serialize>(domain: &str, value: &T) -> Self {
         let mut hasher = blake3::Hasher::new();

@@ -58,7 +58,8 @@ impl Head {
         }
     }
 
-    /// Whether its numbers are such as a session can reach, so that no sum over them overflows, and its roster is valid.
+    /// Whether its numbers are such as a session can reach, so that no sum over them overflows, and its roster is
+    /// valid.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         let counts = [self.round.0, self.outer_steps, self.cursor, self.elements];

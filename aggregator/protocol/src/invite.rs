@@ -1,7 +1,7 @@
 //! An invite: all that a worker needs to join, in one string.
 //!
-//! "cotrain1" and then, in lower-case base32 (RFC 4648, no padding), the canonical bytes of the invite and the first four
-//! bytes of their BLAKE3 hash. Upper case and surrounding white space are forgiven.
+//! "cotrain1" and then, in lower-case base32 (RFC 4648, no padding), the canonical bytes of the invite and the first
+//! four bytes of their BLAKE3 hash. Upper case and surrounding white space are forgiven.
 
 use crate::{
     NetworkId, SessionId, WorkerId, encoding,

@@ -80,8 +80,8 @@ impl Keypair {
         Signature(self.signing.sign(&signed_bytes(body)).to_bytes())
     }
 
-    /// The salt of this key's commitment in a round: a pseudo-random function of the secret key, so that nobody can guess
-    /// it and a restarted worker makes the same commitment again.
+    /// The salt of this key's commitment in a round: a pseudo-random function of the secret key, so that nobody can
+    /// guess it and a restarted worker makes the same commitment again.
     #[must_use]
     pub fn salt(&self, session: &SessionId, round: Round) -> Hash {
         self.derive("cotrain/salt/1", &[session.as_bytes(), &round.0.to_le_bytes()])

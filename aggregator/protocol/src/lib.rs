@@ -5,11 +5,12 @@
 //! - No I/O, no clock, no randomness, no tensors: time is an argument ([`Millis`]), numbers measured on tensors are
 //!   integers that a driver hands in, so any run can be replayed from its inputs.
 //! - Iteration is in a fixed order (sorted lists and B-trees), so equal inputs give equal bytes.
-//! - Every list, string and size that comes from outside is bounded by a constant of [`limits`], checked while decoding.
+//! - Every list, string and size that comes from outside is bounded by a constant of [`limits`], checked while
+//!   decoding.
 //! - What a later message depends on is handed to the driver as a record to make durable *before* that message.
 //!
-//! Start at [`coordinator`] (the aggregator's core) and [`member`] (a worker's core); [`message`] lists what they say to
-//! each other, [`manifest`] what a committed round leaves behind.
+//! Start at [`coordinator`] (the aggregator's core) and [`member`] (a worker's core); [`message`] lists what they say
+//! to each other, [`manifest`] what a committed round leaves behind.
 
 pub mod assignment;
 pub mod certificate;

@@ -1,7 +1,7 @@
 //! What a committed round leaves behind: who contributed what, how it was judged, and the state that follows.
 //!
-//! A manifest holds every number that its judgements follow from, so that anyone can recompute them: the evaluation seed
-//! from the commitments and salts, scores and weights from what was measured, the next roster from both.
+//! A manifest holds every number that its judgements follow from, so that anyone can recompute them: the evaluation
+//! seed from the commitments and salts, scores and weights from what was measured, the next roster from both.
 
 use crate::{
     Certificate, CertificateError, Hash, Reason, Roster, Round, SessionId, Signable, Signature, SignatureError, Signed,

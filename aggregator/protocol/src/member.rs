@@ -159,8 +159,8 @@ impl Member {
         self.take_actions()
     }
 
-    /// The answer to [`MemberAction::Apply`]: the hash of the state computed. It is stored, with the new head, when it is the
-    /// head's; otherwise nothing is stored and a [`MemberAction::Refetch`] follows.
+    /// The answer to [`MemberAction::Apply`]: the hash of the state computed. It is stored, with the new head, when it
+    /// is the head's; otherwise nothing is stored and a [`MemberAction::Refetch`] follows.
     pub fn applied(&mut self, round: Round, state_hash: Hash) -> Vec<MemberAction> {
         self.on_applied(round, state_hash);
         self.take_actions()
@@ -194,12 +194,6 @@ impl Member {
     #[must_use]
     pub fn holds_last_state(&self) -> bool {
         self.head.as_ref().is_some_and(|head| head.outer_steps >= self.config.parameters.outer_steps)
-    }
-
-    /// Whether the run is over for this worker.
-    #[must_use]
-    pub const fn is_done(&self) -> bool {
-        self.done
     }
 
     fn me(&self) -> WorkerId {

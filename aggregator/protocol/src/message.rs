@@ -41,7 +41,8 @@ pub enum Message {
         /// The hash of what it computed.
         state_hash: Hash,
     },
-    /// Transactions that the worker signed for the ledger, for the aggregator to pay for and submit while they are fresh.
+    /// Transactions that the worker signed for the ledger, for the aggregator to pay for and submit while they are
+    /// fresh.
     Offers(#[serde(deserialize_with = "encoding::list::<_, _, OFFERS_MAX>")] Vec<Offer>),
 
     /// A round begins, or is still going on.

@@ -81,8 +81,8 @@ impl Signable for ClosedSet {
 }
 
 impl ClosedSet {
-    /// BLAKE3("cotrain/closed/1" ‖ session ‖ round ‖ term ‖ base ‖ (worker ‖ commitment)…), integers as u64 little-endian.
-    /// It leaves the signatures out, so that anyone can recompute it from a manifest.
+    /// BLAKE3("cotrain/closed/1" ‖ session ‖ round ‖ term ‖ base ‖ (worker ‖ commitment)…), integers as u64
+    /// little-endian. It leaves the signatures out, so that anyone can recompute it from a manifest.
     #[must_use]
     pub fn hash(&self) -> Hash {
         let commits = self.commits.iter().map(|commit| (commit.body.worker, commit.body.commitment));

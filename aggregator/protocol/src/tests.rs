@@ -34,7 +34,11 @@ proptest! {
     }
 
     #[test]
-    fn a_message_with_changed_bytes_never_panics(place in any::<prop::sample::Index>(), byte in any::<u8>(), length in any::<prop::sample::Index>()) {
+    fn a_message_with_changed_bytes_never_panics(
+        place in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        length in any::<prop::sample::Index>(),
+    ) {
         for message in [a_message(), Message::Close(Signed::new(closed_set(&keypairs(3), Round(1)), &aggregator()))] {
             let mut bytes = encode(&message);
             let place = place.index(bytes.len());

@@ -9,9 +9,11 @@ use models::huggingface::Imported;
 use models::{DeviceReport, Layout, ModelConfig, Tokenizer, Trainer, huggingface};
 use network::Network;
 use node::job::{Job, ModelSection};
+use node::performer::leader::ROUNDS_SERVED;
 use node::state::{OuterRule, State};
 use node::{checkpoint, corpus, evaluate};
 use protocol::coordinator::{Record, Resume};
+use protocol::limits::TOKEN_BYTES;
 use protocol::{Hash, Keypair, NetworkId, Parameters, Round};
 use record::events::{Event, Events, RunStart, Warning};
 use record::{
@@ -22,11 +24,6 @@ use super::AggregatorConfig;
 use super::desk::Desk;
 use crate::journal::Journal;
 use crate::recover::{self, Recovered};
-
-/// Newest rounds whose payloads are served again after a restart: the last committed one and the open one.
-const ROUNDS_SERVED: usize = 2;
-/// Bytes of the token that admits a worker.
-const TOKEN_BYTES: usize = 16;
 
 /// The run directory and the facts that never change.
 pub(super) struct Place {

@@ -1,7 +1,7 @@
 //! What a session tells its ledger: who takes part, what is owed, what the run has reached, and at its end the payout.
 //!
-//! Invariants: nothing here waits for the ledger; a report is in the durable queue, and the settlement that it carries in the
-//! run directory, when a call returns; what was reported before a restart is handed in again and lands once.
+//! Invariants: nothing here waits for the ledger; a report is in the durable queue, and the settlement that it carries
+//! in the run directory, when a call returns; what was reported before a restart is handed in again and lands once.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -20,6 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::opening::Place;
 use crate::settlement::{Books, Settled};
+
+// What the wire carries of a worker's transactions is what the client takes.
+const _: () = assert!(protocol::limits::OFFER_BYTES_MAX == ledger_client::OFFER_BYTES_MAX);
 
 /// How long the end of a run waits for its reports to land.
 const LAND_DEADLINE: Duration = Duration::from_secs(30);
@@ -146,8 +149,8 @@ impl Reporting {
         }))
     }
 
-    /// A report that the queue does not take is said and no reason to stop training: the run directory has it all. A disk that
-    /// refuses is one.
+    /// A report that the queue does not take is said and no reason to stop training: the run directory has it all. A
+    /// disk that refuses is one.
     fn taken(&self, result: Result<(), ReportError>) -> anyhow::Result<()> {
         match result {
             Err(ReportError::Untaken(why)) => {

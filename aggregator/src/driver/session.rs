@@ -1,8 +1,8 @@
-//! The loop: what network, compute thread and clock bring goes into the performer, and its effects are carried out in their
-//! order.
+//! The loop: what network, compute thread and clock bring goes into the performer, and its effects are carried out in
+//! their order.
 //!
-//! Invariants: an effect that touches the disk is done when the next begins; none waits for a peer or for the compute thread,
-//! whose answers come back as inputs.
+//! Invariants: an effect that touches the disk is done when the next begins; none waits for a peer or for the compute
+//! thread, whose answers come back as inputs.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,8 +11,8 @@ use network::{Network, NetworkEvent, ReplyHandle};
 use node::compute::{ComputeThread, Fault};
 use node::outbox::Outbox;
 use node::payloads;
-use node::performer::Blob;
 use node::performer::leader::{Effect, Input, LeaderPerformer, WelcomeFacts};
+use node::performer::{Blob, DONE_MAX, FETCH_DEADLINE};
 use protocol::coordinator::{AggregateRequest, CoordinatorConfig, Resume, ScoreRequest};
 use protocol::message::DataShard;
 use protocol::{CommittedManifest, Coordinator, Hash, Head, Message, Millis, Round, Term, WorkerId};
@@ -27,10 +27,6 @@ use super::reporting::Reporting;
 
 /// How often the core is told the time.
 const TICK: Duration = Duration::from_millis(100);
-/// Finished work that may wait for the loop; each kind is under way a few times at once at most.
-const DONE_MAX: usize = 1024;
-/// The longest fetch of one payload; the core's own deadline is usually shorter.
-const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 
 /// An answer of work that ran elsewhere, or what stops the process.
 type Done = Result<Input, Fault>;

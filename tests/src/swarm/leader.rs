@@ -3,16 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use node::payloads::Payloads;
-use node::performer::leader::{Applied, Effect, Ending, Input, LeaderPerformer, WelcomeFacts};
+use node::performer::leader::{Applied, Effect, Ending, Input, LeaderPerformer, ROUNDS_SERVED, WelcomeFacts};
 use protocol::coordinator::{AggregateRequest, CoordinatorConfig, Record, Resume, ScoreRequest};
 use protocol::{CommittedManifest, Coordinator, Hash, Head, HelloReply, Message, Millis, Round, Term, WorkerId};
 use record::RoundRecord;
 
 use super::body::Body;
 use super::world::{Event, LeaderLife, World};
-
-/// Newest rounds whose payloads are served again after a restart.
-const ROUNDS_SERVED: usize = 2;
 
 /// Work for the aggregator's compute thread, done one after the other.
 #[allow(clippy::large_enum_variant, reason = "a handful are under way")]
@@ -24,8 +21,8 @@ pub(super) enum Job {
 }
 
 impl<B: Body> World<B> {
-    /// Recovers as the aggregator does: manifests of rounds that committed are written, all of them replayed, lines that are
-    /// missing appended.
+    /// Recovers as the aggregator does: manifests of rounds that committed are written, all of them replayed, lines
+    /// that are missing appended.
     pub(super) fn start_leader(&mut self) {
         if self.leader.life.is_some() {
             return;

@@ -1,5 +1,5 @@
-//! Real training in a simulated session: a model of a few thousand parameters, the production learner, kernels and measuring,
-//! on the CPU.
+//! Real training in a simulated session: a model of a few thousand parameters, the production learner, kernels and
+//! measuring, on the CPU.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Mistakes that are planted on purpose between a performer and whoever carries out its effects: a simulation that does not
-//! catch them shows nothing.
+//! Mistakes that are planted on purpose between a performer and whoever carries out its effects: a simulation that does
+//! not catch them shows nothing.
 
 use node::performer::member::{Effect, Input};
 use protocol::member::MemberRecord;

@@ -1,4 +1,5 @@
-//! A deterministic "training" without tensors: states, payloads and residuals are hashes, measurements follow from them.
+//! A deterministic "training" without tensors: states, payloads and residuals are hashes, measurements follow from
+//! them.
 //!
 //! A blob is the text whose BLAKE3 is the hash: "toy state" and what the state follows from, "toy payload" and what the
 //! payload was made of.

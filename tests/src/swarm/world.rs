@@ -1,5 +1,5 @@
-//! One aggregator and some workers in virtual time: processes that die between any two effects and come back from what is on
-//! their disks, links that lose, double, delay and reorder, and break.
+//! One aggregator and some workers in virtual time: processes that die between any two effects and come back from what
+//! is on their disks, links that lose, double, delay and reorder, and break.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

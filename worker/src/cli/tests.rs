@@ -21,10 +21,11 @@ fn the_command_line_is_well_formed() {
 }
 
 #[test]
-fn up_takes_the_flags_of_the_design() {
+fn up_takes_the_flags_that_users_know() {
     let arguments = up(
         "up --workers 4 --rounds 20 --data a.txt docs --job j.toml --device cpu --require-gpu --seed 3 --output json \
-         --codec topk256-q2 --warmup-rounds 2 --inner-steps 10 --init ckpt --checkpoint-every 5 --run-dir r --threads 2",
+         --codec topk256-q2 --warmup-rounds 2 --inner-steps 10 --init ckpt --checkpoint-every 5 --run-dir r \
+         --threads 2",
     );
     let given = |flag| arguments.job.given(flag).and_then(toml::Value::as_integer);
     assert_eq!((given("workers"), given("rounds")), (Some(4), Some(20)));

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use kernels::Codec;
+use models::huggingface::SHARD_BYTES_MAX;
 
 use super::{DeviceArgs, JobArgs, OutputArgs, positive};
 
@@ -161,9 +162,6 @@ pub enum CheckpointCommand {
         shard_bytes_max: u64,
     },
 }
-
-/// Largest file of an export unless told otherwise: what the hub's own tools use.
-pub const SHARD_BYTES_MAX: u64 = 5_000_000_000;
 
 /// What can be done with payload files.
 #[derive(Debug, Subcommand)]

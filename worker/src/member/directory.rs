@@ -9,8 +9,8 @@
 //!   micro_batch.bin   the micro-batch that the device was found to take
 //! ```
 //!
-//! Invariants: every file is replaced in one step and ends with the BLAKE3 of the rest. A snapshot is what all rounds up
-//! to its head left, in one file, so a residual never meets another round's state. A payload is there before it is
+//! Invariants: every file is replaced in one step and ends with the BLAKE3 of the rest. A snapshot is what all rounds
+//! up to its head left, in one file, so a residual never meets another round's state. A payload is there before it is
 //! announced, and the snapshot that it was trained from before it; what the payload left out is not kept but trained
 //! again after a restart, which costs a crash the inner steps and spares every round the writing of three vectors
 //! before its commit.
@@ -31,7 +31,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The largest of the files: six vectors of the largest model that fits a machine's memory.
-const FILE_BYTES_MAX: u64 = 1 << 40;
+const KEPT_BYTES_MAX: u64 = 1 << 40;
 const HASH_BYTES: usize = 32;
 const LENGTH_BYTES: usize = 8;
 /// Floats that are written at a time.
@@ -137,7 +137,7 @@ impl Directory {
         if !path.exists() {
             return Ok(None);
         }
-        let bytes = disk::read_bounded(&path, FILE_BYTES_MAX)?;
+        let bytes = disk::read_bounded(&path, KEPT_BYTES_MAX)?;
         let body = bytes.split_last_chunk::<HASH_BYTES>().filter(|(body, hash)| Hash::of(body).0 == **hash);
         let parts = body.and_then(|(body, _)| split(body));
         parts.map(Some).ok_or_else(|| self.damaged(name, "its checksum does not match"))

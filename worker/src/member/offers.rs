@@ -1,7 +1,7 @@
 //! What a worker signs for the ledger: its registration and a heartbeat, for the aggregator to pay for and submit.
 //!
-//! They are signed anew every [`OFFER_EVERY`], since each is valid for less than a minute; so nothing of them must be kept,
-//! and an outage of the ledger leaves nothing behind.
+//! They are signed anew every [`OFFER_EVERY`], since each is valid for less than a minute; so nothing of them must be
+//! kept, and an outage of the ledger leaves nothing behind.
 
 use std::time::Duration;
 

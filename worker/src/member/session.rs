@@ -1,8 +1,9 @@
-//! The loop: what network and compute thread bring goes into the performer, and its effects are carried out in their order.
+//! The loop: what network and compute thread bring goes into the performer, and its effects are carried out in their
+//! order.
 //!
-//! Invariants: an effect that touches the records is done when the next begins; none waits for a peer, for the compute thread
-//! or for the thread that writes files, whose answers come back as inputs; at most one training is under way, and a newer
-//! one ends it.
+//! Invariants: an effect that touches the records is done when the next begins; none waits for a peer, for the compute
+//! thread or for the thread that writes files, whose answers come back as inputs; at most one training is under way,
+//! and a newer one ends it.
 
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use node::learning::Progress;
 use node::outbox::Outbox;
 use node::payloads::Payloads;
 use node::performer::member::{Effect, Input, MemberPerformer};
+use node::performer::{DONE_MAX, FETCH_DEADLINE};
 use protocol::member::{ApplyRequest, VerifyRequest};
 use protocol::message::LedgerConditions;
 use protocol::roster::RosterMember;
@@ -27,10 +29,6 @@ use super::offers::{OFFER_EVERY, Offers};
 use super::starting::Started;
 use super::writer::Writer;
 
-/// Finished work that may wait for the loop.
-const DONE_MAX: usize = 1024;
-/// The longest fetch of one payload or state.
-const FETCH_DEADLINE: Duration = Duration::from_secs(600);
 /// The longest wait for the last words to be delivered.
 const FAREWELL: Duration = Duration::from_secs(5);
 /// The wait before a hello is said again after a failed one.

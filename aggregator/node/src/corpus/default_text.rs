@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn the_newest_of_several_versions_is_taken() {
-        let lock = "name = \"a\"\nversion = \"1.0.0\"\n\nname = \"ab\"\nversion = \"3.0.0\"\n\nname = \"a\"\nversion = \"2.1.0\"\n";
+        let lock = "name = \"a\"\nversion = \"1.0.0\"\n\nname = \"ab\"\nversion = \"3.0.0\"\n\nname = \"a\"\n\
+                    version = \"2.1.0\"\n";
         assert_eq!(locked_version(lock, "a"), Some("2.1.0"));
         assert_eq!(locked_version(lock, "b"), None);
     }

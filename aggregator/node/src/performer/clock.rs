@@ -31,7 +31,8 @@ impl RoundClock {
         self.encode_ms = self.encode_ms.max(timings.encode_ms);
     }
 
-    /// Where the round's time went. The voters' re-evaluation belongs to the score; what is no one's own is the exchange.
+    /// Where the round's time went. The voters' re-evaluation belongs to the score; what is no one's own is the
+    /// exchange.
     pub(super) fn timings(&self, now_ms: u64, evaluate_ms: f64) -> TimingsMs {
         let (inner, encode) = (self.inner_ms as f64, self.encode_ms as f64);
         let total = now_ms.saturating_sub(self.began_ms) as f64;

@@ -1,107 +1,27 @@
 //! The performer around a worker's core.
 //!
 //! Invariants:
-//! - A record is durable before what follows from it is sent; a payload and the snapshot that it was trained from are on the
-//!   disk before it is announced.
-//! - The first record after the state moved waits until that state is on the disk; then the records of the rounds before
-//!   go. The run's last state is on the disk before the aggregator hears of it, since it ends then.
-//! - A payload is served and read from here until a round at or after its own is applied; one state is served, the newest.
+//! - A record is durable before what follows from it is sent; a payload and the snapshot that it was trained from are
+//!   on the disk before it is announced.
+//! - The first record after the state moved waits until that state is on the disk; then the records of the rounds
+//!   before go. The run's last state is on the disk before the aggregator hears of it, since it ends then.
+//! - A payload is served and read from here until a round at or after its own is applied; one state is served, the
+//!   newest.
 //! - One hello is under way at a time.
 
 use std::collections::BTreeSet;
 
-use protocol::member::{ApplyRequest, MemberAction, MemberEvent, MemberRecord, Payload, Verification, VerifyRequest};
-use protocol::message::{HelloRefusal, LedgerConditions};
-use protocol::roster::RosterMember;
-use protocol::{Hash, Head, HelloReply, Member, Message, Round, WorkerId};
+use protocol::member::{MemberAction, MemberEvent, MemberRecord};
+use protocol::message::HelloRefusal;
+use protocol::{Hash, Head, HelloReply, Member, Round, WorkerId};
 use record::events::{Event, Finished, RoundAbandoned, RoundApplied, Warning};
 
 use super::Blob;
-use super::gate::{Gated, Ticket};
+use super::gate::Gated;
 
-/// What a worker's driver hands in. `W` is what a body has written to the disk, opaque here.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "inputs come one at a time and are consumed at once")]
-pub enum Input<W> {
-    /// The aggregator is connected, for the first time or again.
-    Connected,
-    /// What the aggregator says.
-    Message(Message),
-    /// The answer to [`Effect::Greet`]; none when it got none.
-    Greeted(Option<HelloReply>),
-    /// The answer to [`Effect::Train`]; none when it was cut short.
-    Trained { round: Round, trained: Option<Trained<W>> },
-    /// The answer to [`Effect::Flush`].
-    Flushed(Ticket),
-    /// The answer to [`Effect::Fetch`]: whether the payload is in the store now.
-    Fetched { hash: Hash, held: bool },
-    /// The answer to [`Effect::Verify`].
-    Verified(Verification),
-    /// The answer to [`Effect::Verify`] that could not be carried out.
-    VerifyFailed { manifest_hash: Hash, why: String },
-    /// The answer to [`Effect::Apply`].
-    Applied { round: Round, applied: Applied<W> },
-    /// The answer to [`Effect::Refetch`]: what to write, or why the state could not be had.
-    Refetched { state_hash: Hash, result: Result<Vec<W>, String> },
-}
+mod io;
 
-/// A finished training.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Trained<W> {
-    pub payload: Payload,
-    pub file: Blob,
-    /// What must be on the disk before the payload is announced.
-    pub writes: Vec<W>,
-}
-
-/// A round applied to the state, or another state than the round's: then nothing is written.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Applied<W> {
-    pub state_hash: Hash,
-    pub state: Blob,
-    pub writes: Vec<W>,
-}
-
-/// What a worker's driver carries out.
-#[derive(Debug)]
-pub enum Effect<W> {
-    /// Make the record durable. When that fails the process must stop.
-    Append(MemberRecord),
-    /// The same, in the place of all records before it.
-    Replace(MemberRecord),
-    /// Hand something to whoever writes files; they are written in the order in which they are handed in.
-    Write(W),
-    /// Tell when everything that was handed in is on the disk.
-    Flush(Ticket),
-    /// Queue a message for the aggregator.
-    Send(Message),
-    /// Say hello to the aggregator.
-    Greet,
-    /// Let these members fetch from here, and make known where they are.
-    Meet(Vec<RosterMember>),
-    /// What the aggregator's ledger takes from workers; none when the session reports to none.
-    Ledger(Option<LedgerConditions>),
-    /// Train; it ends any training that is under way.
-    Train { round: Round, head: Head, codec: String },
-    /// Fetch a payload into the store.
-    Fetch { hash: Hash, holders: Vec<WorkerId> },
-    /// Measure what a vote needs, with these payloads of the store.
-    Verify { request: VerifyRequest, payloads: Vec<Hash> },
-    /// Apply a committed round, with these payloads of the store.
-    Apply { request: ApplyRequest, payloads: Vec<Hash> },
-    /// Fetch a state and take it over, unless it is the one held.
-    Refetch { head: Head, holders: Vec<WorkerId> },
-    /// Serve a blob to peers.
-    Serve(Blob),
-    /// Serve it no more.
-    Forget(Hash),
-    /// For whoever watches.
-    Tell(Event),
-    /// The aggregator will not have this worker.
-    Refused(HelloRefusal),
-    /// The run is over for this worker; what was sent and handed in before is still to be delivered and written.
-    End,
-}
+pub use io::{Applied, Effect, Input, Trained};
 
 /// The performer of a worker.
 pub struct MemberPerformer<W> {
@@ -139,8 +59,8 @@ impl<W> MemberPerformer<W> {
         }
     }
 
-    /// The first effects of a process. The welcome that let it in may be older than the core: what was said in between is
-    /// asked for again.
+    /// The first effects of a process. The welcome that let it in may be older than the core: what was said in between
+    /// is asked for again.
     pub fn start(&mut self) -> Vec<Effect<W>> {
         let actions = self.core.connected();
         self.act(actions);

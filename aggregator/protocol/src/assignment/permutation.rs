@@ -25,8 +25,8 @@ impl Permutation {
         Self { n: n.clamp(1, 1 << 62), half_bits, keys }
     }
 
-    /// What stands at `position`, which is below n. The domain is at most 4 times n and a cycle returns to `position`, so the
-    /// walk ends; it takes four steps on average at most.
+    /// What stands at `position`, which is below n. The domain is at most 4 times n and a cycle returns to `position`,
+    /// so the walk ends; it takes four steps on average at most.
     pub(super) fn at(&self, position: u64) -> u64 {
         let mut value = self.shuffle(position % self.n);
         while value >= self.n {

@@ -7,6 +7,13 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+impl Assignment {
+    /// Windows of all workers in an inner step: the union batch, in the order of workers.
+    fn union(&self, inner_step: u32) -> Vec<u64> {
+        self.stretch(self.step_start(inner_step), self.step_sequences())
+    }
+}
+
 fn assignment(head: &Head, windows: u64) -> Assignment {
     head.assignment(Round(1), &parameters(3), windows)
 }

@@ -43,7 +43,8 @@ pub enum Action {
         message: Message,
     },
     /// Fetch a payload, verify it by its hash, store it durably; then call [`super::Coordinator::stored`], or
-    /// [`super::Coordinator::fetch_failed`]. Asked again after a restart; a payload that is there already counts as fetched.
+    /// [`super::Coordinator::fetch_failed`]. Asked again after a restart; a payload that is there already counts as
+    /// fetched.
     FetchPayload {
         /// The round.
         round: Round,
@@ -56,11 +57,11 @@ pub enum Action {
     },
     /// Measure the payloads; then call [`super::Coordinator::scored`], or [`super::Coordinator::failed`].
     Score(ScoreRequest),
-    /// Compute the next state's hash; then call [`super::Coordinator::aggregated`], or [`super::Coordinator::failed`]. The
-    /// state itself is applied by [`Action::Commit`] only.
+    /// Compute the next state's hash; then call [`super::Coordinator::aggregated`], or [`super::Coordinator::failed`].
+    /// The state itself is applied by [`Action::Commit`] only.
     Aggregate(AggregateRequest),
-    /// The round is committed (its record is durable): apply the summands, write the round's files. After a restart the driver
-    /// itself applies the manifests that its stored state lacks.
+    /// The round is committed (its record is durable): apply the summands, write the round's files. After a restart the
+    /// driver itself applies the manifests that its stored state lacks.
     Commit {
         /// The manifest with its signatures.
         committed: CommittedManifest,
@@ -130,8 +131,9 @@ pub struct Candidate {
     pub tokens: u64,
 }
 
-/// What a driver measured. Steps: gate every payload ([`Measured::gate`], [`Measured::norm_nanos`]), get clips and trust from
-/// [`crate::score::prepare`], measure gains and cosines with them; under [`crate::ScorePolicy::GatesOnly`] the gates are all.
+/// What a driver measured. Steps: gate every payload ([`Measured::gate`], [`Measured::norm_nanos`]), get clips and
+/// trust from [`crate::score::prepare`], measure gains and cosines with them; under [`crate::ScorePolicy::GatesOnly`]
+/// the gates are all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scored {
     /// The round.

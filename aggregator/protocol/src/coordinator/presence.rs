@@ -43,7 +43,8 @@ impl Presence {
         self.connected.iter().copied()
     }
 
-    /// Whether a member is waited for: its connection stands, or was lost a moment ago, or it has had no time to come yet.
+    /// Whether a member is waited for: its connection stands, or was lost a moment ago, or it has had no time to come
+    /// yet.
     pub(super) fn is_live(&self, now: Millis, parameters: &Parameters, worker: &WorkerId) -> bool {
         if self.connected.contains(worker) {
             return true;

@@ -20,8 +20,8 @@ impl Coordinator {
         }
     }
 
-    /// Sends a worker all that it may have missed, in the order in which it would have come: it may have been restarted and
-    /// remember no more than its records.
+    /// Sends a worker all that it may have missed, in the order in which it would have come: it may have been restarted
+    /// and remember no more than its records.
     pub(super) fn resync(&mut self, worker: WorkerId) {
         if !self.is_member(&worker) || self.phase == Phase::Waiting {
             return;

@@ -56,7 +56,8 @@ impl Member {
         }
     }
 
-    /// Has the driver fetch a whole state, unless it is fetching this one already. A later one takes an earlier one's place.
+    /// Has the driver fetch a whole state, unless it is fetching this one already. A later one takes an earlier one's
+    /// place.
     pub(super) fn refetch(&mut self, head: Head) {
         match &self.busy {
             Busy::Refetching(current) if current.manifest_hash == head.manifest_hash => return,
@@ -84,8 +85,8 @@ impl Member {
         self.actions.push(MemberAction::Apply(ApplyRequest { committed, head, summands, own }));
     }
 
-    /// A payload of a committed round cannot be had: the aggregator's next word starts over, and after some attempts the
-    /// whole state must come instead, which costs the residual.
+    /// A payload of a committed round cannot be had: the aggregator's next word starts over, and after some attempts
+    /// the whole state must come instead, which costs the residual.
     pub(super) fn gather_failed(&mut self, hash: Hash) {
         let Busy::Gathering(committed) = &self.busy else { return };
         let manifest = &committed.manifest.body;

@@ -30,9 +30,9 @@ pub struct MemberResume {
     pub records: Vec<MemberRecord>,
 }
 
-/// What a driver does, one after the other in the order given; a later one may begin only when the earlier ones are done,
-/// except that [`MemberAction::Train`], [`MemberAction::Fetch`], [`MemberAction::Verify`], [`MemberAction::Apply`] and
-/// [`MemberAction::Refetch`] only start work whose end is told by a call.
+/// What a driver does, one after the other in the order given; a later one may begin only when the earlier ones are
+/// done, except that [`MemberAction::Train`], [`MemberAction::Fetch`], [`MemberAction::Verify`],
+/// [`MemberAction::Apply`] and [`MemberAction::Refetch`] only start work whose end is told by a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[allow(clippy::large_enum_variant, reason = "actions are made one at a time and consumed at once")]
 pub enum MemberAction {
@@ -50,8 +50,8 @@ pub enum MemberAction {
         /// The codec's name.
         codec: String,
     },
-    /// Fetch a payload into the store; then call [`super::Member::fetched`] or [`super::Member::fetch_failed`]. One that is
-    /// there already counts as fetched.
+    /// Fetch a payload into the store; then call [`super::Member::fetched`] or [`super::Member::fetch_failed`]. One
+    /// that is there already counts as fetched.
     Fetch {
         /// BLAKE3 of the payload.
         hash: Hash,
@@ -61,15 +61,15 @@ pub enum MemberAction {
     /// Measure what a vote needs; then call [`super::Member::verified`] or [`super::Member::verify_failed`].
     Verify(VerifyRequest),
     /// Apply a committed round to the state and to the own payload, as one step together with the new head; then call
-    /// [`super::Member::applied`]. It ends any training that is still going on. When the state computed is not the head's,
-    /// nothing is stored, and the call tells its hash. The step may become durable after the call, as a whole, but before
-    /// any payload that follows and before the next [`MemberAction::Persist`]; that of the run's last round before the call,
-    /// since the aggregator ends once every worker has said that it holds it.
+    /// [`super::Member::applied`]. It ends any training that is still going on. When the state computed is not the
+    /// head's, nothing is stored, and the call tells its hash. The step may become durable after the call, as a whole,
+    /// but before any payload that follows and before the next [`MemberAction::Persist`]; that of the run's last round
+    /// before the call, since the aggregator ends once every worker has said that it holds it.
     Apply(ApplyRequest),
-    /// The state held is not known to be that of the head, the first head included: unless it hashes to the head's state (then
-    /// the residual stays, and a payload still pending in it counts as not accepted), fetch that and begin with a zero
-    /// residual; then call [`super::Member::refetched`], or [`super::Member::refetch_failed`]. It ends any training that is
-    /// still going on. Both become durable together with the head, as with [`MemberAction::Apply`].
+    /// The state held is not known to be that of the head, the first head included: unless it hashes to the head's
+    /// state (then the residual stays, and a payload still pending in it counts as not accepted), fetch that and begin
+    /// with a zero residual; then call [`super::Member::refetched`], or [`super::Member::refetch_failed`]. It ends any
+    /// training that is still going on. Both become durable together with the head, as with [`MemberAction::Apply`].
     Refetch {
         /// The head.
         head: Head,
@@ -222,8 +222,8 @@ pub enum MemberEvent {
         /// Why.
         reason: AbandonReason,
     },
-    /// The own payload entered no aggregate, since the round was abandoned or went on without it: the residual keeps it. What
-    /// was trained may serve again in a later round from the same head.
+    /// The own payload entered no aggregate, since the round was abandoned or went on without it: the residual keeps
+    /// it. What was trained may serve again in a later round from the same head.
     LeftOut {
         /// The round.
         round: Round,

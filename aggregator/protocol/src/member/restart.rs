@@ -5,8 +5,8 @@ use crate::{Message, Round};
 use std::collections::BTreeSet;
 
 impl Member {
-    /// Builds the core from what the disk holds; for a new worker that is [`MemberResume::default`]. The payload of a recorded
-    /// own commit must be in the driver's store.
+    /// Builds the core from what the disk holds; for a new worker that is [`MemberResume::default`]. The payload of a
+    /// recorded own commit must be in the driver's store.
     #[must_use]
     pub fn resume(config: MemberConfig, resume: MemberResume) -> Self {
         let head = resume.head.filter(|head| head.session == config.session);

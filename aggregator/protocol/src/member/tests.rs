@@ -612,7 +612,7 @@ fn the_end_of_the_run_is_reached_with_its_last_state() {
     stage.hear(Message::Committed(stage.committed_manifest(stage.manifest())));
     stage.log.extend(stage.core.applied(Round(1), NEXT_STATE));
     assert_eq!(stage.news(), ["apply", "applied", "applied", "done"]);
-    assert!(stage.core.is_done());
+    assert!(stage.core.done);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use crate::{
     score::{QualityRule, updated_standing},
 };
 
-/// The roster after `round`: scores and absences noted, quarantines begun and ended, the silent gone, the joiners in, and new
-/// votes given.
+/// The roster after `round`: scores and absences noted, quarantines begun and ended, the silent gone, the joiners in,
+/// and new votes given.
 #[must_use]
 pub fn next_roster(
     parameters: &Parameters,

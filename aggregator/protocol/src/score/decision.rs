@@ -130,8 +130,8 @@ fn pass(payload: &Prepared, useful: u64, agrees: u64, score: u32, standing: u32,
 /// cannot tell: 1, or 0 for a gain below −3·SE.
 ///
 /// The doubt of 2·SE is what keeps honest workers in: with a few short sequences their gains scatter by as much as the
-/// median itself late in a run, and without it one in twenty was turned away. SE is the median of the standard errors, since
-/// one taken from four sequences is itself noise, and its owner could raise it.
+/// median itself late in a run, and without it one in twenty was turned away. SE is the median of the standard errors,
+/// since one taken from four sequences is itself noise, and its owner could raise it.
 fn usefulness(gain: i64, scale: &Scale) -> u64 {
     let (gain, median, error) = (i128::from(gain), i128::from(scale.gain), i128::from(scale.gain_error));
     if median > 0 && median >= 2 * error {
@@ -171,8 +171,8 @@ fn threshold(rule: &QualityRule, useful: u64, score: u32, standing: u32) -> Reas
     }
 }
 
-/// w = max(1, ⌊64 · (S̄ − m)/(100 − m) · tokens/most tokens⌋) of the accepted, with m the least standing, halved (but at
-/// least 1) on probation; by tokens alone under [`ScorePolicy::GatesOnly`].
+/// w = max(1, ⌊64 · (S̄ − m)/(100 − m) · tokens/most tokens⌋) of the accepted, with m the least standing, halved (but
+/// at least 1) on probation; by tokens alone under [`ScorePolicy::GatesOnly`].
 fn weigh(parameters: &Parameters, roster: &Roster, entries: &[Entry], decisions: &mut [Decision]) {
     let accepted = |decision: &Decision| decision.verdict == Verdict::Accepted;
     let judged = entries.iter().zip(decisions.iter());
