@@ -32,16 +32,8 @@ pub const PIECES_MAX: usize = 16 * 1024;
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Length of a hello or of its answer.
 pub const HELLO_BYTES_MAX: usize = 1 << 20;
-/// Length of a request for a piece.
-pub const PIECE_REQUEST_BYTES_MAX: usize = 64;
-/// Length of the answer to one: the piece, the list of all pieces' values, and the framing.
-pub const PIECE_REPLY_BYTES_MAX: usize = PIECE_BYTES + 32 * PIECES_MAX + 64;
 /// Length of an invite's text.
 pub const INVITE_BYTES_MAX: usize = 8 * 1024;
-/// Length of a durable record.
-pub const RECORD_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
-/// Records of one open round that a restart reads: a commit of each member, and a handful of the round's own.
-pub const OPEN_RECORDS_MAX: usize = 4 * MEMBERS_MAX;
 /// Sequences that the scoring of a round may use.
 pub const SCORING_WINDOWS_MAX: usize = 4096;
 /// Largest weight of a contribution (kernels/FORMAT.md, section 6).
