@@ -18,6 +18,6 @@ pub mod up;
 pub use job::{micro, parity, text};
 pub use ledger::LedgerServer;
 pub use program::{Output, cotrain};
-pub use python::python;
+pub use python::{python, python_refuses};
 pub use run::Place;
 pub use up::{Ended, Up};
