@@ -225,7 +225,7 @@ mod tests {
     fn package(name: &str, dependencies: &[&str]) -> Value {
         let dependencies: Vec<Value> = dependencies.iter().map(|name| json!({ "name": name, "kind": null })).collect();
         json!({ "id": name, "name": name, "version": "1.0.0", "license": "MIT", "source": null,
-                "manifest_path": format!("/root/{name}/Cargo.toml"), "dependencies": dependencies })
+                "manifest_path": format!("/house/{name}/Cargo.toml"), "dependencies": dependencies })
     }
 
     fn house() -> House {
@@ -234,7 +234,7 @@ mod tests {
             json!({ "id": id, "deps": to })
         };
         House::from_metadata(&json!({
-            "workspace_root": "/root", "workspace_members": ["disk", "node", "extra"],
+            "workspace_root": "/house", "workspace_members": ["disk", "node", "extra"],
             "packages": [
                 package("disk", &["node"]), package("node", &["burn"]), package("extra", &[]), package("burn", &[]),
             ],

@@ -192,7 +192,7 @@ mod tests {
                     "dependencies": [] })
         };
         let house =
-            House::from_metadata(&json!({ "workspace_root": "/root", "workspace_members": ["ours 1"], "packages": [
+            House::from_metadata(&json!({ "workspace_root": "/house", "workspace_members": ["ours 1"], "packages": [
                 package("ours", 1, json!("MIT"), json!(null)), package("good", 1, json!("MIT OR X"), json!(INDEX)),
                 package("good", 2, json!("MIT"), json!(INDEX)), package("weak", 1, json!("MPL-2.0"), json!(INDEX)),
                 package("file", 1, json!(null), json!(INDEX)), package("bad", 1, json!("MPL-2.0"), json!(INDEX)),
