@@ -128,7 +128,8 @@ impl RecordLog {
     /// Replaces the whole log by these records in one step: the old ones or the new ones are there, never a mix.
     ///
     /// # Errors
-    /// When a record or the log would be too long, or the disk refuses; the old log is then in force.
+    /// When a record or the log would be too long, or the disk refuses; the old log is then in force, or, where the
+    /// folder alone could not be synced, the new one.
     pub fn replace<T: Serialize>(&mut self, values: &[T]) -> Result<(), FileError> {
         let records = values.iter().map(|value| self.encode(value)).collect::<Result<Vec<_>, _>>()?.concat();
         let end = records.len() as u64;
@@ -147,10 +148,10 @@ impl RecordLog {
             let _ = fs::remove_file(&temporary);
             return Err(FileError::io("replace", &self.path)(source));
         }
-        sync_parent(&self.path)?;
-        // Closing the old file would not give its lock back while a child process holds it; nobody asks for it by name.
+        // The new file has the log's name from here on, whatever becomes of the sync: what is appended belongs into it.
+        // Closing the old one would not give its lock back while a child process holds it; nobody asks for it by name.
         (self.file, self.end) = (file, end);
-        Ok(())
+        sync_parent(&self.path)
     }
 
     fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, FileError> {
